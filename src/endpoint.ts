@@ -1,0 +1,124 @@
+import { OptionError, quoted } from "./errors.js";
+
+/** Any value that JSON can carry. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+/** A JSON object. Unknown keys of a server's answer are kept. */
+export type JsonObject = { [key: string]: JsonValue };
+
+/** Who may be asked: one named server, or any server that is in the room. */
+export type Audience = "server" | "resident";
+
+/**
+ * The part of the Standard Schema interface (version 1) that this library calls: any validation library that
+ * implements it can describe a response.
+ */
+export interface ResponseSchema<Output> {
+  /** The interface of Standard Schema. */
+  readonly "~standard": {
+    /** The version of the interface. */
+    readonly version: 1;
+    /** The validation library's name. */
+    readonly vendor: string;
+    /** Judges a value. What the library returns to its caller is the value itself, never the schema's copy of it. */
+    readonly validate: (
+      value: unknown,
+    ) => SchemaResult | Promise<SchemaResult>;
+    /** Types for inference; absent at run time. */
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+  };
+}
+
+/** What a schema says of a value. */
+export interface SchemaResult {
+  /** What is wrong; absent when the value is valid. */
+  readonly issues?: ReadonlyArray<{
+    /** What was expected. */
+    readonly message: string;
+    /** Where, from the outside in. */
+    readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+  }> | undefined;
+}
+
+/** A Matrix error code on which another resident may do better. */
+export interface FailoverErrcode {
+  /** The error code. */
+  readonly errcode: string;
+  /** The only HTTP status with which the code has that meaning; any status when absent. */
+  readonly status?: number;
+}
+
+/**
+ * One request of the Server-Server API, as data. Everything that differs from endpoint to endpoint is said here.
+ *
+ * @typeParam Input - What a caller passes: path parameters, query parameters and body fields by name.
+ * @typeParam Output - What a valid response is.
+ */
+export interface Endpoint<Input extends object, Output, Who extends Audience = Audience> {
+  /** The endpoint's short name, such as `state_ids`; it appears in errors and diagnostics. */
+  readonly name: string;
+  /** The HTTP method. */
+  readonly method: "GET" | "PUT" | "POST";
+  /** The path, with `{input}` where a percent-encoded field of the input goes. */
+  readonly path: string;
+  /** Query parameters: the name on the wire to the input field that fills it. Arrays repeat; absent fields are left out. */
+  readonly query?: Readonly<Record<string, keyof Input & string>>;
+  /** The JSON body. `origin` is our own server name. Absent: the request has no body. */
+  readonly body?: (input: Input, origin: string) => JsonValue;
+  /** Whether the request carries an X-Matrix signature. */
+  readonly authentication: "signature" | "none";
+  /** Who may be asked. */
+  readonly audience: Who;
+  /**
+   * Where the same request may be made again when its fate is not known: at any server, or only at the one that got
+   * it first (a request that changes the room: a second server would make a second change).
+   */
+  readonly repeatable: "anyServer" | "sameServer";
+  /** How long one attempt may take, in milliseconds, from resolution to the last byte. */
+  readonly timeoutMs: number;
+  /** How many bytes a response may have after decompression. */
+  readonly maxResponseBytes: number;
+  /** Matrix error codes on which another resident may do better. `M_FORBIDDEN` here makes the endpoint a room read. */
+  readonly nextResidentOn?: readonly FailoverErrcode[];
+  /**
+   * What a partial-state error means here (MSC3895): it is possible; it is illegal, for the endpoint is about no room;
+   * or it is illegal about events that the answering server itself sent us.
+   */
+  readonly partialState: "possible" | "illegal" | "illegalForEventsItSent";
+  /**
+   * How servers say "partial state" here without its error code: 404 `M_NOT_FOUND` "… not fully joined", or
+   * 403 `M_FORBIDDEN` "… (partial-state approx)".
+   */
+  readonly partialStateDisguise?: "notFullyJoined" | "approximateMembership";
+  /** Whether every homeserver serves it, so that a 404 without an error code means that no homeserver answered. */
+  readonly universal?: boolean;
+  /** The only server that may be asked about this input, where the input names one. */
+  readonly pinnedTo?: (input: Input) => string | undefined;
+  /** What a valid response is. */
+  readonly response: ResponseSchema<Output>;
+  /** The section of the specification or the MSC. */
+  readonly spec: string;
+}
+
+/**
+ * Makes an endpoint value, for `client.request` and `room.request`: this is how an MSC's endpoint is called.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` when a field contradicts another or has the wrong form.
+ */
+export function defineEndpoint<Input extends object, Output, Who extends Audience>(
+  endpoint: Endpoint<Input, Output, Who>,
+): Endpoint<Input, Output, Who> {
+  const wrong = (what: string): never => {
+    throw new OptionError("ERR_OPTION", `The endpoint ${quoted(endpoint.name)} ${what}`);
+  };
+  if (!/^\/_matrix\/[\w\-.~/{}]*$/.test(endpoint.path)) {
+    wrong('has a path that does not look like "/_matrix/federation/v1/state_ids/{roomId}".');
+  }
+  if (endpoint.method === "GET" && endpoint.body) wrong("is a GET and has a body; give the fields in `query`.");
+  for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
+    if (!(Number.isSafeInteger(endpoint[field]) && endpoint[field] > 0)) wrong(`needs a positive integer in \`${field}\`.`);
+  }
+  if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
+    wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");
+  }
+  return Object.freeze({ ...endpoint });
+}

@@ -1,0 +1,226 @@
+/** Where a code is explained: the section of the specification or the MSC that the rule comes from. */
+const SPEC = "https://spec.matrix.org/latest";
+const docsUrls = {
+  ERR_OPTION: undefined,
+  ERR_INPUT: `${SPEC}/server-server-api/`,
+  ERR_SERVER_NAME: `${SPEC}/appendices/#server-name`,
+  ERR_ROOM_ID: `${SPEC}/appendices/#room-ids`,
+  ERR_EVENT_ID: `${SPEC}/appendices/#event-ids`,
+  ERR_USER_ID: `${SPEC}/appendices/#user-identifiers`,
+  ERR_ROOM_ALIAS: `${SPEC}/appendices/#room-aliases`,
+  ERR_PATH_SEGMENT: `${SPEC}/server-server-api/#request-authentication`,
+  ERR_RESOLVE: `${SPEC}/server-server-api/#resolving-server-names`,
+  ERR_SIGNING_KEY: `${SPEC}/appendices/#signing-details`,
+  ERR_NO_SIGNING_KEY: `${SPEC}/server-server-api/#request-authentication`,
+  ERR_CANONICAL_JSON: `${SPEC}/appendices/#canonical-json`,
+  ERR_CONNECT: `${SPEC}/server-server-api/#tls`,
+  ERR_TLS: `${SPEC}/server-server-api/#tls`,
+  ERR_CONNECTION_LOST: `${SPEC}/server-server-api/#api-standards`,
+  ERR_TIMEOUT: `${SPEC}/server-server-api/#api-standards`,
+  ERR_RESPONSE_TOO_LARGE: `${SPEC}/server-server-api/#api-standards`,
+  ERR_RESPONSE_INVALID: `${SPEC}/server-server-api/#api-standards`,
+  ERR_NOT_MATRIX: `${SPEC}/server-server-api/#api-standards`,
+  ERR_MATRIX: `${SPEC}/client-server-api/#standard-error-response`,
+  ERR_PARTIAL_STATE: "https://github.com/matrix-org/matrix-spec-proposals/pull/3895",
+  ERR_NO_RESIDENTS: `${SPEC}/server-server-api/#joining-rooms`,
+  ERR_ALL_FAILED: `${SPEC}/server-server-api/#joining-rooms`,
+  ERR_IN_BACKOFF: `${SPEC}/server-server-api/#transactions`,
+  ERR_OUTCOME_UNKNOWN: `${SPEC}/server-server-api/#joining-rooms`,
+} as const;
+
+/** Every `code` that an error of this library can carry. */
+export type FederationErrorCode = keyof typeof docsUrls;
+
+/** What a {@link FederationError} is about, beside its code. */
+export interface FederationErrorDetails {
+  /** The server name the failed request was meant for. */
+  server?: string | undefined;
+  /** The endpoint's name in the endpoint table, such as `state_ids`. */
+  endpoint?: string | undefined;
+  /** The error that caused this one. */
+  cause?: unknown;
+  /** More lines for the message, each already in the form `Name: text`. */
+  lines?: readonly string[] | undefined;
+}
+
+const cappedText = (text: string, maxChars: number): string =>
+  text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
+
+/**
+ * Text of somebody else, fit for a message or a log: control, format and line-separator characters become spaces and
+ * the length is capped, so that a remote server can neither forge log lines nor flood them.
+ */
+export function cleanText(text: string, maxChars = 200): string {
+  return cappedText(text.slice(0, maxChars + 1).replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, " "), maxChars);
+}
+
+/** The value as it may stand in a message: quoted, cleaned and capped. */
+export function quoted(value: unknown): string {
+  return typeof value === "string" ? `"${cleanText(value, 100)}"` : cleanText(String(value), 100);
+}
+
+/**
+ * What every error of this library is: a `code` to switch on, what it is about, and the cause.
+ * An abort by the caller is no such error: it rejects with the signal's own reason.
+ */
+export abstract class FederationError extends Error {
+  /** The code to switch on; it is stable, the message is not. */
+  readonly code: FederationErrorCode;
+  /** The section of the specification that explains the rule, where there is one. */
+  readonly docsUrl: string | undefined;
+  /** The server name the failed request was meant for. */
+  readonly server: string | undefined;
+  /** The endpoint's name in the endpoint table, such as `state_ids`. */
+  readonly endpoint: string | undefined;
+
+  /** Composes the message: a short line, then what it is about, line by line. */
+  constructor(code: FederationErrorCode, message: string, details: FederationErrorDetails = {}) {
+    const docsUrl = docsUrls[code];
+    const lines = [
+      details.server && `Server: ${cleanText(details.server, 260)}`,
+      details.endpoint && `Endpoint: ${details.endpoint}`,
+      ...(details.lines ?? []),
+      docsUrl && `Docs: ${docsUrl}`,
+    ].filter(Boolean);
+    super([message, ...lines].join("\n"), details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.docsUrl = docsUrl;
+    this.server = details.server;
+    this.endpoint = details.endpoint;
+  }
+}
+
+/** An option or an argument is not what it has to be. Thrown before any I/O. */
+export class OptionError extends FederationError {
+  declare readonly code: "ERR_OPTION" | "ERR_INPUT";
+}
+
+/** A server name, an identifier or a path segment does not follow the grammar. Thrown before any I/O. */
+export class NameError extends FederationError {
+  declare readonly code:
+    | "ERR_SERVER_NAME"
+    | "ERR_ROOM_ID"
+    | "ERR_EVENT_ID"
+    | "ERR_USER_ID"
+    | "ERR_ROOM_ALIAS"
+    | "ERR_PATH_SEGMENT";
+}
+
+/** The server name could not be turned into addresses. */
+export class ResolveError extends FederationError {
+  declare readonly code: "ERR_RESOLVE";
+}
+
+/** A key cannot be read, is missing, or something cannot be signed. */
+export class SignError extends FederationError {
+  declare readonly code: "ERR_SIGNING_KEY" | "ERR_NO_SIGNING_KEY" | "ERR_CANONICAL_JSON";
+}
+
+/** The server could not be reached, or the connection broke or stalled. */
+export class TransportError extends FederationError {
+  declare readonly code: "ERR_CONNECT" | "ERR_TLS" | "ERR_CONNECTION_LOST" | "ERR_TIMEOUT";
+  /** Whether any byte of the request may have reached the server. */
+  readonly requestSent: boolean;
+
+  /** As the base class, with `requestSent`. */
+  constructor(
+    code: TransportError["code"],
+    message: string,
+    details: FederationErrorDetails & { requestSent: boolean },
+  ) {
+    super(code, message, details);
+    this.requestSent = details.requestSent;
+  }
+}
+
+/** One thing that is wrong with a response body. */
+export interface ResponseIssue {
+  /** Where in the body: a JSON path such as `$.pdus[3].type`. */
+  readonly path: string;
+  /** What was expected there. */
+  readonly message: string;
+}
+
+/** The server answered with something that is no valid answer to the request. */
+export class ResponseError extends FederationError {
+  declare readonly code: "ERR_RESPONSE_TOO_LARGE" | "ERR_RESPONSE_INVALID" | "ERR_NOT_MATRIX";
+  /** The HTTP status of the response. */
+  readonly status: number;
+  /** What is wrong with the body: the first few issues. */
+  readonly issues: readonly ResponseIssue[];
+
+  /** As the base class, with `status` and `issues`. */
+  constructor(
+    code: ResponseError["code"],
+    message: string,
+    details: FederationErrorDetails & { status: number; issues?: readonly ResponseIssue[] },
+  ) {
+    super(code, message, details);
+    this.status = details.status;
+    this.issues = details.issues ?? [];
+  }
+}
+
+/** The server answered with a Matrix error: an `errcode`, and perhaps an `error` text. */
+export class MatrixError extends FederationError {
+  declare readonly code: "ERR_MATRIX" | "ERR_PARTIAL_STATE";
+  /** The Matrix error code, such as `M_FORBIDDEN`. */
+  readonly errcode: string;
+  /** The HTTP status of the response. */
+  readonly status: number;
+  /** How long the server asks us to wait, in milliseconds, where it said so. */
+  readonly retryAfterMs: number | undefined;
+  /** Whether the refusal means that the server is still joining the room (MSC3706, MSC3895). */
+  readonly partialState: boolean;
+
+  /** As the base class, with the fields of the Matrix error. */
+  constructor(
+    message: string,
+    details: FederationErrorDetails & {
+      errcode: string;
+      status: number;
+      retryAfterMs?: number | undefined;
+      partialState: boolean;
+    },
+  ) {
+    super(details.partialState ? "ERR_PARTIAL_STATE" : "ERR_MATRIX", message, details);
+    this.errcode = details.errcode;
+    this.status = details.status;
+    this.retryAfterMs = details.retryAfterMs;
+    this.partialState = details.partialState;
+  }
+}
+
+/** What the failures of all attempts mean together. */
+export type FailoverSummary = "allPartial" | "allRefused" | "allUnavailable" | "mixed" | "notAsked";
+
+/** No server gave a usable answer. It says why, server by server. */
+export class FailoverError<Attempt = unknown> extends FederationError {
+  declare readonly code: "ERR_NO_RESIDENTS" | "ERR_ALL_FAILED" | "ERR_IN_BACKOFF" | "ERR_OUTCOME_UNKNOWN";
+  /** Every request that was made, in order, with its verdict. */
+  readonly attempts: readonly Attempt[];
+  /** What the failures mean together. */
+  readonly summary: FailoverSummary;
+  /** When asking again may help: Unix time in milliseconds, where a time is known. */
+  readonly retryAt: number | undefined;
+  /** `unknown` when a request that must not be repeated elsewhere was sent and no answer says whether it took effect. */
+  readonly outcome: "notDone" | "unknown";
+
+  /** As the base class, with the trail of attempts. */
+  constructor(
+    code: FailoverError["code"],
+    message: string,
+    details: FederationErrorDetails & {
+      attempts: readonly Attempt[];
+      summary: FailoverSummary;
+      retryAt?: number | undefined;
+    },
+  ) {
+    super(code, message, details);
+    this.attempts = details.attempts;
+    this.summary = details.summary;
+    this.retryAt = details.retryAt;
+    this.outcome = code === "ERR_OUTCOME_UNKNOWN" ? "unknown" : "notDone";
+  }
+}
