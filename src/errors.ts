@@ -1,6 +1,34 @@
+/** Every `code` that an error of this library can carry. */
+export type FederationErrorCode =
+  | "ERR_OPTION"
+  | "ERR_INPUT"
+  | "ERR_SERVER_NAME"
+  | "ERR_ROOM_ID"
+  | "ERR_EVENT_ID"
+  | "ERR_USER_ID"
+  | "ERR_ROOM_ALIAS"
+  | "ERR_PATH_SEGMENT"
+  | "ERR_RESOLVE"
+  | "ERR_SIGNING_KEY"
+  | "ERR_NO_SIGNING_KEY"
+  | "ERR_CANONICAL_JSON"
+  | "ERR_CONNECT"
+  | "ERR_TLS"
+  | "ERR_CONNECTION_LOST"
+  | "ERR_TIMEOUT"
+  | "ERR_RESPONSE_TOO_LARGE"
+  | "ERR_RESPONSE_INVALID"
+  | "ERR_NOT_MATRIX"
+  | "ERR_MATRIX"
+  | "ERR_PARTIAL_STATE"
+  | "ERR_NO_RESIDENTS"
+  | "ERR_ALL_FAILED"
+  | "ERR_IN_BACKOFF"
+  | "ERR_OUTCOME_UNKNOWN";
+
 /** Where a code is explained: the section of the specification or the MSC that the rule comes from. */
 const SPEC = "https://spec.matrix.org/latest";
-const docsUrls = {
+const docsUrls: Readonly<Record<FederationErrorCode, string | undefined>> = {
   ERR_OPTION: undefined,
   ERR_INPUT: `${SPEC}/server-server-api/`,
   ERR_SERVER_NAME: `${SPEC}/appendices/#server-name`,
@@ -26,10 +54,7 @@ const docsUrls = {
   ERR_ALL_FAILED: `${SPEC}/server-server-api/#joining-rooms`,
   ERR_IN_BACKOFF: `${SPEC}/server-server-api/#transactions`,
   ERR_OUTCOME_UNKNOWN: `${SPEC}/server-server-api/#joining-rooms`,
-} as const;
-
-/** Every `code` that an error of this library can carry. */
-export type FederationErrorCode = keyof typeof docsUrls;
+};
 
 /** What a {@link FederationError} is about, beside its code. */
 export interface FederationErrorDetails {
