@@ -64,6 +64,10 @@ export interface Endpoint<Input extends object, Output, Who extends Audience = A
   readonly query?: Readonly<Record<string, keyof Input & string>>;
   /** The JSON body. `origin` is our own server name. Absent: the request has no body. */
   readonly body?: (input: Input, origin: string) => JsonValue;
+  /** The fields of the input that must be there, beside those of the path. */
+  readonly required?: ReadonlyArray<keyof Input & string>;
+  /** The most elements that an array of the input may have. */
+  readonly maxItems?: Readonly<Partial<Record<keyof Input & string, number>>>;
   /** Whether the request carries an X-Matrix signature. */
   readonly authentication: "signature" | "none";
   /** Who may be asked. */

@@ -1,0 +1,33 @@
+import type { Endpoint } from "../endpoint.js";
+import { makeJoin, makeLeave, sendJoin } from "./joins.js";
+import { queryDirectory, queryProfile, send, version } from "./one-server.js";
+import {
+  backfill,
+  event,
+  eventAuth,
+  getMissingEvents,
+  hierarchy,
+  state,
+  stateIds,
+  timestampToEvent,
+} from "./room-reads.js";
+
+/** The endpoint table: every endpoint of the specification that the library knows. */
+// biome-ignore lint/suspicious/noExplicitAny: the table holds endpoints of every input and output
+export const allEndpoints: ReadonlyArray<Endpoint<any, unknown>> = [
+  version,
+  queryDirectory,
+  queryProfile,
+  send,
+  stateIds,
+  state,
+  event,
+  eventAuth,
+  backfill,
+  getMissingEvents,
+  timestampToEvent,
+  hierarchy,
+  makeJoin,
+  sendJoin,
+  makeLeave,
+];

@@ -1,0 +1,293 @@
+import { z } from "zod";
+import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject } from "../endpoint.js";
+import { guard, integer, objects, strings } from "../validate/schema.js";
+
+const SPEC = "https://spec.matrix.org/latest/server-server-api/";
+const MIB = 1024 * 1024;
+
+/** The codes with which a server says that it has not got what was asked for, while another resident may have it. */
+const notHere: readonly FailoverErrcode[] = [{ errcode: "M_NOT_FOUND" }, { errcode: "M_FORBIDDEN" }];
+
+/** An event as it travels between servers (a PDU): the signed object itself, unknown keys kept. */
+export type Pdu = JsonObject;
+
+/** The input of {@link stateIds} and {@link state}. */
+export interface StateInput {
+  /** The room. */
+  roomId: string;
+  /** The event before which the state is asked for. */
+  eventId: string;
+}
+
+/** The answer of {@link stateIds}. */
+export interface StateIdsResponse {
+  /** The ids of the events that make up the state. */
+  pdu_ids: string[];
+  /** The ids of the events that authorise them. */
+  auth_chain_ids: string[];
+}
+
+/** `GET /_matrix/federation/v1/state_ids/{roomId}`: the ids of the room's state before an event. */
+export const stateIds: Endpoint<StateInput, StateIdsResponse, "resident"> = defineEndpoint({
+  name: "state_ids",
+  method: "GET",
+  path: "/_matrix/federation/v1/state_ids/{roomId}",
+  query: { event_id: "eventId" },
+  required: ["eventId"],
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 60_000,
+  maxResponseBytes: 100 * MIB,
+  nextResidentOn: notHere,
+  partialState: "possible",
+  response: guard<StateIdsResponse>(z.looseObject({ pdu_ids: strings, auth_chain_ids: strings })),
+  spec: `${SPEC}#get_matrixfederationv1state_idsroomid`,
+});
+
+/** The answer of {@link state}. */
+export interface StateResponse {
+  /** The events that make up the state. */
+  pdus: Pdu[];
+  /** The events that authorise them. */
+  auth_chain: Pdu[];
+}
+
+/** `GET /_matrix/federation/v1/state/{roomId}`: the room's state before an event. */
+export const state: Endpoint<StateInput, StateResponse, "resident"> = defineEndpoint({
+  name: "state",
+  method: "GET",
+  path: "/_matrix/federation/v1/state/{roomId}",
+  query: { event_id: "eventId" },
+  required: ["eventId"],
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 600_000,
+  maxResponseBytes: 500 * MIB,
+  nextResidentOn: notHere,
+  partialState: "possible",
+  response: guard<StateResponse>(z.looseObject({ pdus: objects, auth_chain: objects })),
+  spec: `${SPEC}#get_matrixfederationv1stateroomid`,
+});
+
+/** The input of {@link event}. */
+export interface EventInput {
+  /** The event. */
+  eventId: string;
+}
+
+/** The answer of {@link event}: a transaction that holds the one event. */
+export interface EventResponse {
+  /** The server that answered. */
+  origin?: string;
+  /** When it answered: Unix time in milliseconds. */
+  origin_server_ts?: number;
+  /** The event, as the only element. */
+  pdus: [Pdu];
+}
+
+/** `GET /_matrix/federation/v1/event/{eventId}`: one event. */
+export const event: Endpoint<EventInput, EventResponse, "resident"> = defineEndpoint({
+  name: "event",
+  method: "GET",
+  path: "/_matrix/federation/v1/event/{eventId}",
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 30_000,
+  maxResponseBytes: MIB,
+  nextResidentOn: notHere,
+  partialState: "possible",
+  response: guard<EventResponse>(
+    z.looseObject({ pdus: z.custom((pdus) => Array.isArray(pdus) && pdus.length === 1 && objects.safeParse(pdus).success, "expected exactly one event") }),
+  ),
+  spec: `${SPEC}#get_matrixfederationv1eventeventid`,
+});
+
+/** The input of {@link eventAuth}. */
+export interface EventAuthInput {
+  /** The room. */
+  roomId: string;
+  /** The event whose auth chain is asked for. */
+  eventId: string;
+}
+
+/** The answer of {@link eventAuth}. */
+export interface EventAuthResponse {
+  /** The events that authorise the event, all the way back. */
+  auth_chain: Pdu[];
+}
+
+/** `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`: the auth chain of an event. */
+export const eventAuth: Endpoint<EventAuthInput, EventAuthResponse, "resident"> = defineEndpoint({
+  name: "event_auth",
+  method: "GET",
+  path: "/_matrix/federation/v1/event_auth/{roomId}/{eventId}",
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 60_000,
+  maxResponseBytes: 100 * MIB,
+  nextResidentOn: notHere,
+  partialState: "illegalForEventsItSent",
+  response: guard<EventAuthResponse>(z.looseObject({ auth_chain: objects })),
+  spec: `${SPEC}#get_matrixfederationv1event_authroomideventid`,
+});
+
+/** The input of {@link backfill}. */
+export interface BackfillInput {
+  /** The room. */
+  roomId: string;
+  /** The events to go back from. */
+  from: readonly string[];
+  /** The most events to return, those of `from` included. */
+  limit: number;
+}
+
+/** The answer of {@link backfill}. */
+export interface BackfillResponse {
+  /** The server that answered. */
+  origin?: string;
+  /** When it answered: Unix time in milliseconds. */
+  origin_server_ts?: number;
+  /** The events, newest first. */
+  pdus: Pdu[];
+}
+
+/** `GET /_matrix/federation/v1/backfill/{roomId}`: events before given ones. */
+export const backfill: Endpoint<BackfillInput, BackfillResponse, "resident"> = defineEndpoint({
+  name: "backfill",
+  method: "GET",
+  path: "/_matrix/federation/v1/backfill/{roomId}",
+  query: { v: "from", limit: "limit" },
+  required: ["from", "limit"],
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 60_000,
+  maxResponseBytes: 100 * MIB,
+  nextResidentOn: notHere,
+  partialState: "possible",
+  partialStateDisguise: "approximateMembership",
+  response: guard<BackfillResponse>(z.looseObject({ pdus: objects })),
+  spec: `${SPEC}#get_matrixfederationv1backfillroomid`,
+});
+
+/** The input of {@link getMissingEvents}. */
+export interface MissingEventsInput {
+  /** The room. */
+  roomId: string;
+  /** The newest events that we have. */
+  earliestEvents: readonly string[];
+  /** The events whose ancestors we lack. */
+  latestEvents: readonly string[];
+  /** The most events to return; 10 when absent. */
+  limit?: number;
+  /** The lowest depth of interest; 0 when absent. */
+  minDepth?: number;
+}
+
+/** The answer of {@link getMissingEvents}. */
+export interface MissingEventsResponse {
+  /** The missing events. */
+  events: Pdu[];
+}
+
+/** `POST /_matrix/federation/v1/get_missing_events/{roomId}`: the events between two sets of events. */
+export const getMissingEvents: Endpoint<MissingEventsInput, MissingEventsResponse, "resident"> = defineEndpoint({
+  name: "get_missing_events",
+  method: "POST",
+  path: "/_matrix/federation/v1/get_missing_events/{roomId}",
+  body: ({ earliestEvents, latestEvents, limit, minDepth }) => ({
+    earliest_events: [...earliestEvents],
+    latest_events: [...latestEvents],
+    ...(limit !== undefined && { limit }),
+    ...(minDepth !== undefined && { min_depth: minDepth }),
+  }),
+  required: ["earliestEvents", "latestEvents"],
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 60_000,
+  maxResponseBytes: 100 * MIB,
+  nextResidentOn: notHere,
+  partialState: "illegalForEventsItSent",
+  partialStateDisguise: "approximateMembership",
+  response: guard<MissingEventsResponse>(z.looseObject({ events: objects })),
+  spec: `${SPEC}#post_matrixfederationv1get_missing_eventsroomid`,
+});
+
+/** The input of {@link timestampToEvent}. */
+export interface TimestampToEventInput {
+  /** The room. */
+  roomId: string;
+  /** The time to look around: Unix time in milliseconds. */
+  ts: number;
+  /** Whether to look for the closest event before (`b`) or after (`f`) the time. */
+  dir: "b" | "f";
+}
+
+/** The answer of {@link timestampToEvent}. */
+export interface TimestampToEventResponse {
+  /** The closest event. */
+  event_id: string;
+  /** Its time: Unix time in milliseconds. */
+  origin_server_ts: number;
+}
+
+/** `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`: the event closest to a time. */
+export const timestampToEvent: Endpoint<TimestampToEventInput, TimestampToEventResponse, "resident"> = defineEndpoint({
+  name: "timestamp_to_event",
+  method: "GET",
+  path: "/_matrix/federation/v1/timestamp_to_event/{roomId}",
+  query: { ts: "ts", dir: "dir" },
+  required: ["ts", "dir"],
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 20_000,
+  maxResponseBytes: MIB,
+  nextResidentOn: notHere,
+  partialState: "possible",
+  response: guard<TimestampToEventResponse>(z.looseObject({ event_id: z.string(), origin_server_ts: integer })),
+  spec: `${SPEC}#get_matrixfederationv1timestamp_to_eventroomid`,
+});
+
+/** The input of {@link hierarchy}. */
+export interface HierarchyInput {
+  /** The space. */
+  roomId: string;
+  /** Whether to return only the rooms that the space suggests. */
+  suggestedOnly?: boolean;
+}
+
+/** The answer of {@link hierarchy}. */
+export interface HierarchyResponse {
+  /** The space itself. */
+  room: JsonObject;
+  /** The rooms in it, as far as the answering server knows them. */
+  children: JsonObject[];
+  /** Rooms in it which the asker may not see. */
+  inaccessible_children?: string[];
+}
+
+/** `GET /_matrix/federation/v1/hierarchy/{roomId}`: a space and the rooms in it. */
+export const hierarchy: Endpoint<HierarchyInput, HierarchyResponse, "resident"> = defineEndpoint({
+  name: "hierarchy",
+  method: "GET",
+  path: "/_matrix/federation/v1/hierarchy/{roomId}",
+  query: { suggested_only: "suggestedOnly" },
+  authentication: "signature",
+  audience: "resident",
+  repeatable: "anyServer",
+  timeoutMs: 30_000,
+  maxResponseBytes: 10 * MIB,
+  // Synapse in partial state says 404 M_UNKNOWN "Unknown room", also to a server that is in the room.
+  nextResidentOn: [...notHere, { errcode: "M_UNKNOWN", status: 404 }],
+  partialState: "possible",
+  response: guard<HierarchyResponse>(
+    z.looseObject({ room: z.looseObject({ room_id: z.string() }), children: objects, inaccessible_children: strings.optional() }),
+  ),
+  spec: `${SPEC}#get_matrixfederationv1hierarchyroomid`,
+});
