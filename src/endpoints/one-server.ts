@@ -123,7 +123,7 @@ export interface SendResponse {
 }
 
 /** `PUT /_matrix/federation/v1/send/{txnId}`: events and ephemeral events for a server. */
-export const send: Endpoint<SendInput, SendResponse, "server"> = defineEndpoint({
+export const send: Endpoint<SendInput, SendResponse, "server"> = defineEndpoint<SendInput, SendResponse, "server">({
   name: "send",
   method: "PUT",
   path: "/_matrix/federation/v1/send/{txnId}",

@@ -1,0 +1,45 @@
+import type { ResponseIssue } from "../errors.js";
+
+/** Why no response came back. */
+export type FailureKind = "resolve" | "connect" | "tls" | "timeout" | "connectionLost";
+
+/** What came of one attempt, before anybody says what it means. */
+export type Outcome<Output = unknown> =
+  | {
+      /** A success whose body is valid. */
+      readonly kind: "answer";
+      /** The HTTP status. */
+      readonly status: number;
+      /** The body: the parsed JSON itself. */
+      readonly value: Output;
+    }
+  | {
+      /** A success whose body is not what the endpoint promises, or larger than it may be. */
+      readonly kind: "malformed";
+      /** The HTTP status. */
+      readonly status: number;
+      /** What is wrong with the body. */
+      readonly issues: readonly ResponseIssue[];
+      /** Whether the body was cut off because of its size. */
+      readonly tooLarge?: boolean;
+    }
+  | {
+      /** Any other status: a Matrix error, or something that no homeserver wrote. */
+      readonly kind: "error";
+      /** The HTTP status. */
+      readonly status: number;
+      /** The Matrix error code; absent when the body is no Matrix error. */
+      readonly errcode?: string;
+      /** The error text, or the beginning of a body that is no Matrix error: cleaned and capped. */
+      readonly text: string;
+      /** How long the server asks us to wait, in milliseconds: `Retry-After`, else `retry_after_ms`. */
+      readonly retryAfterMs?: number;
+    }
+  | {
+      /** No response. */
+      readonly kind: "failure";
+      /** Why. */
+      readonly failure: FailureKind;
+      /** Whether any byte of the request may have reached the server. */
+      readonly requestSent: boolean;
+    };

@@ -1,0 +1,42 @@
+/** Deeper than any event that fits into 64 KiB needs to be; deeper values overflow the stack of whoever walks them. */
+const MAX_DEPTH = 512;
+
+/** A body that is no JSON, or JSON beyond the limits. */
+export class InvalidJson {
+  /** What is wrong with it. */
+  readonly message: string;
+
+  /** With what is wrong. */
+  constructor(message: string) {
+    this.message = message;
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The JSON value of a body, or why there is none. Never throws. */
+export function parseJson(body: Uint8Array | string): unknown {
+  try {
+    const text = typeof body === "string" ? body : utf8.decode(body);
+    return isTooDeep(text) ? new InvalidJson(`nested deeper than ${MAX_DEPTH} levels`) : JSON.parse(text);
+  } catch (error) {
+    return new InvalidJson(error instanceof SyntaxError ? "not JSON" : "not UTF-8, or too long to read as one text");
+  }
+}
+
+function isTooDeep(text: string): boolean {
+  if (text.length <= MAX_DEPTH) return false;
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let at = 0; at < text.length && deepest <= MAX_DEPTH; at++) {
+    const code = text.charCodeAt(at);
+    if (inString) {
+      if (code === 0x5c) at++;
+      else if (code === 0x22) inString = false;
+    } else if (code === 0x22) inString = true;
+    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth);
+    else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return deepest > MAX_DEPTH;
+}

@@ -1,0 +1,91 @@
+import type { Endpoint, SchemaResult } from "../endpoint.js";
+import { cleanText, type ResponseIssue } from "../errors.js";
+import type { Outcome } from "./outcome.js";
+import { InvalidJson, parseJson } from "./parse-json.js";
+
+/** A response as any HTTP client has it. */
+export interface HttpResponse {
+  /** The HTTP status. */
+  readonly status: number;
+  /** The headers that matter here. */
+  readonly headers?: {
+    /** `Retry-After`: seconds or an HTTP date. */
+    readonly "retry-after"?: string | undefined;
+  };
+  /** The body, decompressed. */
+  readonly body: Uint8Array | string;
+  /** Whether the body was cut off because of its size. */
+  readonly tooLarge?: boolean | undefined;
+}
+
+const MAX_ISSUES = 10;
+
+/**
+ * Reads a response into an {@link Outcome}: bytes to JSON under limits, JSON through the endpoint's schema, an error
+ * body into its code. It never throws, whatever the server sent.
+ */
+export async function readOutcome<Output>(
+  response: HttpResponse,
+  // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
+  endpoint: Pick<Endpoint<any, Output>, "response">,
+): Promise<Outcome<Output>> {
+  const { status } = response;
+  if (status < 200 || status > 299) return readError(response);
+  if (response.tooLarge) {
+    return { kind: "malformed", status, issues: [{ path: "$", message: "larger than the endpoint allows" }], tooLarge: true };
+  }
+  const json = parseJson(response.body);
+  if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
+  const issues = await schemaIssues(endpoint, json);
+  if (issues.length > 0) return { kind: "malformed", status, issues };
+  return { kind: "answer", status, value: json as Output };
+}
+
+async function schemaIssues(
+  // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
+  endpoint: Pick<Endpoint<any, unknown>, "response">,
+  json: unknown,
+): Promise<ResponseIssue[]> {
+  try {
+    const judged = endpoint.response["~standard"].validate(json);
+    const result: SchemaResult = judged instanceof Promise ? await judged : judged;
+    return (result.issues ?? []).slice(0, MAX_ISSUES).map((issue) => ({
+      path: cleanText(`$${(issue.path ?? []).map(segment).join("")}`),
+      message: cleanText(issue.message),
+    }));
+  } catch (error) {
+    // A schema of the caller's that throws on hostile input: the answer is not valid, and nothing crashes.
+    return [{ path: "$", message: `the schema failed: ${cleanText(String(error))}` }];
+  }
+}
+
+function segment(part: PropertyKey | { readonly key: PropertyKey }): string {
+  const key = typeof part === "object" ? part.key : part;
+  return typeof key === "number" ? `[${key}]` : `.${String(key)}`;
+}
+
+function readError({ status, headers, body }: HttpResponse): Outcome<never> {
+  const json = parseJson(body);
+  const fields = typeof json === "object" && json !== null && !(json instanceof InvalidJson) ? json : undefined;
+  const errcode = fields && "errcode" in fields ? fields.errcode : undefined;
+  const retryAfterMs = retryAfter(headers?.["retry-after"]) ?? milliseconds(fields && "retry_after_ms" in fields && fields.retry_after_ms);
+  const wait = retryAfterMs !== undefined ? { retryAfterMs } : {};
+  if (typeof errcode !== "string" || !/^[\x21-\x7e]{1,255}$/.test(errcode)) {
+    return { kind: "error", status, text: cleanText(beginning(body)), ...wait };
+  }
+  const text = fields && "error" in fields && typeof fields.error === "string" ? cleanText(fields.error) : "";
+  return { kind: "error", status, errcode, text, ...wait };
+}
+
+const beginning = (body: Uint8Array | string): string =>
+  typeof body === "string" ? body.slice(0, 800) : new TextDecoder().decode(body.subarray(0, 800));
+
+/** `Retry-After` in milliseconds: seconds, or the time until an HTTP date. */
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\s*\d{1,10}\s*$/.test(header)) return Number(header) * 1000;
+  return milliseconds(Date.parse(header) - Date.now());
+}
+
+const milliseconds = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isFinite(value) ? Math.max(0, value) : undefined;
