@@ -1,0 +1,137 @@
+import { OptionError, quoted } from "../errors.js";
+import { SigningKey } from "../sign/signing-key.js";
+import { createAuthority } from "./authority.js";
+import { plainHost, splitName } from "./host-port.js";
+import { createLoopbackDns, type LoopbackDns } from "./loopback-dns.js";
+import { TestServer } from "./test-server.js";
+
+/** One server that a test federation shall have. */
+export interface TestServerOptions {
+  /** The server name, with or without a port. */
+  readonly name: string;
+  /** Whether nothing listens at its port, until `start()`; false when absent. */
+  readonly dead?: boolean;
+  /** The host that its certificate is for; the server's own when absent. */
+  readonly certificateFor?: string;
+}
+
+/** What a test federation shall have. */
+export interface TestFederationOptions {
+  /** The servers: a name for one that works, more options for others. */
+  readonly servers: readonly (string | TestServerOptions)[];
+}
+
+/** Where a client wants to connect to. */
+export interface ConnectTarget {
+  /** The host name that the address was looked up for, or the IP address that stands in the server name. */
+  readonly hostname: string;
+  /** The IP address. */
+  readonly address: string;
+  /** The port. */
+  readonly port: number;
+}
+
+/** Client options that lead every request to a test federation's names onto its loopback ports. */
+export interface TestClientOptions {
+  /** A name server that knows the federation's names and nothing else. */
+  readonly dns: LoopbackDns;
+  /** The federation's certificate authority, as PEM text. */
+  readonly ca: string;
+  /**
+   * Where to connect to instead; undefined for hosts outside the federation. Ports of its hosts on which it has no
+   * server lead to port 1 of 127.0.0.1, where connections are refused.
+   */
+  readonly connectTo: (target: ConnectTarget) => { readonly address: string; readonly port: number } | undefined;
+}
+
+/** A federation of HTTPS servers in this process. Close it when the test is over. */
+export interface TestFederation extends AsyncDisposable {
+  /** The servers, in the order given. */
+  readonly servers: readonly TestServer[];
+  /** What to pass to the client, beside its server name and key. */
+  readonly clientOptions: TestClientOptions;
+  /**
+   * The server with this name.
+   *
+   * @throws {@link OptionError} `ERR_OPTION` when there is none.
+   */
+  readonly server: (name: string) => TestServer;
+  /**
+   * Makes `signedBy` of later requests recognise this key. The keys of the federation's own servers are known.
+   *
+   * @param serverName - Whose key it is.
+   * @param keyId - Its id, such as `ed25519:a1`.
+   * @param publicKey - The Ed25519 public key, as unpadded base64.
+   */
+  readonly trust: (serverName: string, keyId: string, publicKey: string) => void;
+  /** Ends all connections and waits at once, and closes every port. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Makes a federation of real HTTPS servers on 127.0.0.1, with an authority that is made on the spot.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` when a name is no server name or occurs twice, or when `@peculiar/x509` is
+ * not installed.
+ */
+export async function createTestFederation({ servers: wanted }: TestFederationOptions): Promise<TestFederation> {
+  const options = wanted.map((server) => (typeof server === "string" ? { name: server } : server));
+  const hosts = options.map(({ name }) => splitName(name).host);
+  const trustedKeys = new Map<string, Map<string, string>>();
+  const trust: TestFederation["trust"] = (serverName, keyId, publicKey) => {
+    trustedKeys.set(serverName, new Map(trustedKeys.get(serverName)).set(keyId, publicKey));
+  };
+
+  const names = new Set<string>();
+  for (const { name } of options) {
+    if (names.has(name))
+      throw new OptionError("ERR_OPTION", `The test federation has two servers named ${quoted(name)}.`);
+    names.add(name);
+  }
+  const authority = await createAuthority();
+  const servers = await Promise.all(
+    options.map(async ({ name, certificateFor = name }) => {
+      const signingKey = SigningKey.generate();
+      trust(name, signingKey.keyId, signingKey.publicKey);
+      return new TestServer({
+        name,
+        signingKey,
+        certificate: await authority.issue(splitName(certificateFor).host),
+        trustedKeys,
+      });
+    }),
+  );
+  const close = async (): Promise<void> => void (await Promise.all(servers.map((server) => server.stop())));
+  // All start, so that no live server gets a dead one's port.
+  await Promise.all(servers.map((server) => server.start()));
+  await Promise.all(servers.filter((_, index) => options[index]?.dead).map((server) => server.stop()));
+
+  return {
+    servers,
+    clientOptions: { dns: createLoopbackDns(hosts), ca: authority.ca, connectTo: createConnectTo(servers) },
+    server: (name) => {
+      const server = servers.find((each) => each.name === name);
+      if (!server) throw new OptionError("ERR_OPTION", `The test federation has no server named ${quoted(name)}.`);
+      return server;
+    },
+    trust,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Spec: https://spec.matrix.org/latest/server-server-api/#resolving-server-names (8448, and 443 for .well-known) */
+function createConnectTo(servers: readonly TestServer[]): TestClientOptions["connectTo"] {
+  const ports = new Map<string, number>();
+  const hosts = new Set<string>();
+  for (const { name, port: loopbackPort } of servers) {
+    const { host, port } = splitName(name);
+    hosts.add(host);
+    for (const each of port === undefined ? [8448, 443] : [port]) ports.set(`${host} ${each}`, loopbackPort);
+  }
+  return ({ hostname, port }) => {
+    const host = plainHost(hostname);
+    if (!hosts.has(host)) return undefined;
+    return { address: "127.0.0.1", port: ports.get(`${host} ${port}`) ?? 1 };
+  };
+}

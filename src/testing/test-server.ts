@@ -1,0 +1,152 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+
+import { cleanText } from "../errors.js";
+import type { SigningKey } from "../sign/signing-key.js";
+import type { IssuedCertificate } from "./authority.js";
+import type { Behaviour } from "./behaviour.js";
+import { defaultBehaviour } from "./default-behaviours.js";
+import { type RecordedRequest, receiveRequest } from "./recorded-request.js";
+import { endpointName, type RouteMatcher, type RouteTarget, routeMatcher } from "./routes.js";
+import { type TrustedKeys, verifiedOrigin } from "./signature-oracle.js";
+
+/** How many requests a server remembers; older ones are forgotten. */
+const maxRecordedRequests = 10_000;
+
+/** What a test server is made of. */
+export interface TestServerParts {
+  /** The server name. */
+  readonly name: string;
+  /** The key that signs its key document. */
+  readonly signingKey: SigningKey;
+  /** What it shows to TLS clients. */
+  readonly certificate: IssuedCertificate;
+  /** The keys that signatures of requests are checked with. */
+  readonly trustedKeys: TrustedKeys;
+}
+
+/** One server of a test federation: a real HTTPS server on 127.0.0.1 that answers as it is told. */
+export class TestServer {
+  /** The server name. */
+  readonly name: string;
+  /** The key that signs its key document; for signing what it sends. */
+  readonly signingKey: SigningKey;
+
+  readonly #trustedKeys: TrustedKeys;
+  readonly #server: Server;
+  readonly #sockets = new Map<number, Socket>();
+  readonly #requests: RecordedRequest[] = [];
+  readonly #scripts: { readonly any: boolean; readonly matches: RouteMatcher; readonly behaviour: Behaviour }[] = [];
+  #port = 0;
+
+  /** Makes a server that does not listen yet. */
+  constructor({ name, signingKey, certificate, trustedKeys }: TestServerParts) {
+    this.name = name;
+    this.signingKey = signingKey;
+    this.#trustedKeys = trustedKeys;
+    this.#server = createServer({ ...certificate, requestTimeout: 0, keepAliveTimeout: 60_000 });
+    this.#server.on("connection", (socket: Socket) => this.#track(socket));
+    this.#server.on("request", (incoming, response) => void this.#exchange(incoming, response));
+  }
+
+  /** The port on 127.0.0.1. It stays the same when the server is stopped and started again. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Whether connections are accepted now. */
+  get listening(): boolean {
+    return this.#server.listening;
+  }
+
+  /** The last 10,000 requests that were read to their end, oldest first. */
+  get requests(): readonly RecordedRequest[] {
+    return this.#requests;
+  }
+
+  /**
+   * Sets how requests are answered. What was set last wins; `*` comes after everything else, whenever it was set.
+   *
+   * Without a behaviour, `version` and `server_keys` answer properly and everything else is a 404 `M_UNRECOGNIZED`.
+   *
+   * @throws {@link OptionError} `ERR_OPTION` for a name that no endpoint has.
+   */
+  on(target: RouteTarget, behaviour: Behaviour): this {
+    this.#scripts.unshift({ any: target === "*", matches: routeMatcher(target), behaviour });
+    return this;
+  }
+
+  /** Forgets the recorded requests and every behaviour that was set. */
+  reset(): void {
+    this.#requests.length = 0;
+    this.#scripts.length = 0;
+  }
+
+  /** Accepts connections again after `stop()`, at the same port. */
+  async start(): Promise<void> {
+    if (this.listening) return;
+    this.#server.listen(this.#port, "127.0.0.1");
+    await once(this.#server, "listening");
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Goes away as a crashed server does: connections break off, new ones are refused. */
+  async stop(): Promise<void> {
+    if (!this.listening) return;
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const socket of this.#sockets.values()) socket.destroy();
+    await closed;
+  }
+
+  #track(socket: Socket): void {
+    const { remotePort } = socket;
+    if (remotePort === undefined) return;
+    this.#sockets.set(remotePort, socket);
+    socket.once("close", () => this.#sockets.delete(remotePort));
+  }
+
+  async #exchange(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const over = new AbortController();
+    response.once("close", () => over.abort());
+    // A client that goes away is no failure of ours.
+    response.on("error", () => over.abort());
+    // Only the TCP socket beneath the TLS one can be reset.
+    const tcpSocket = this.#sockets.get(incoming.socket.remotePort ?? 0);
+    const reset = (): void => void tcpSocket?.resetAndDestroy();
+    try {
+      const request = await this.#record(incoming);
+      if (!request) return sendError(response, 413, "M_TOO_LARGE", "The request body is too large.");
+      await this.#behaviour(request)({ request, server: this, response, signal: over.signal, reset });
+    } catch (error) {
+      if (over.signal.aborted || !incoming.complete) return;
+      if (response.headersSent) return reset();
+      sendError(response, 500, "M_UNKNOWN", `The behaviour threw: ${cleanText(String(error))}`);
+    }
+  }
+
+  async #record(incoming: IncomingMessage): Promise<RecordedRequest | undefined> {
+    const received = await receiveRequest(incoming);
+    if (!received) return undefined;
+    const request: RecordedRequest = {
+      ...received,
+      endpoint: endpointName(received.method, received.uri),
+      signedBy: verifiedOrigin(received, this.name, this.#trustedKeys),
+    };
+    this.#requests.push(request);
+    if (this.#requests.length > maxRecordedRequests) this.#requests.shift();
+    return request;
+  }
+
+  #behaviour(request: RecordedRequest): Behaviour {
+    const matching = this.#scripts.filter(({ matches }) => matches(request));
+    const script = matching.find(({ any }) => !any) ?? matching[0];
+    return script?.behaviour ?? defaultBehaviour(request.endpoint);
+  }
+}
+
+function sendError(response: ServerResponse, status: number, errcode: string, error: string): void {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify({ errcode, error }));
+}
