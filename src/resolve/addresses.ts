@@ -1,0 +1,123 @@
+import { withinBudget } from "./budget.js";
+import type { Dns } from "./dns.js";
+import { failureText } from "./failure-text.js";
+
+/** An IP address of a name, before a port is known. */
+export interface FoundAddress {
+  /** The IP address. */
+  readonly address: string;
+  /** Its IP version. */
+  readonly family: 4 | 6;
+}
+
+/** What the A and AAAA records of a name said. */
+export type AddressAnswer =
+  | {
+      /** There is at least one address. */
+      readonly kind: "found";
+      /** Families interleaved, IPv6 first. */
+      readonly addresses: readonly FoundAddress[];
+      /** How long the answer may be used, in milliseconds. */
+      readonly lifetimeMs: number;
+    }
+  | {
+      /** `absent`: DNS says that there is no address. `failed`: DNS did not say. */
+      readonly kind: "absent" | "failed";
+      /** What each query came to. */
+      readonly reason: string;
+      /** The errors. */
+      readonly cause: unknown;
+    };
+
+/** The longest and shortest time an answer is used, whatever its TTL: moves are noticed, and DNS is not flooded. */
+const MAX_LIFETIME_MS = 3_600_000;
+const MIN_LIFETIME_MS = 30_000;
+/** How long one family, or the system's lookup, may take, in milliseconds: Node's defaults add up to half a minute. */
+const LOOKUP_BUDGET_MS = 5_000;
+/** More addresses than this would only let a hostile name make us knock at a thousand doors. */
+const MAX_PER_FAMILY = 8;
+
+/** What DNS says when it is sure that there is nothing; every other code means that it does not know. */
+const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
+
+/** One address as DNS or the system gave it, with its TTL in seconds. */
+interface Found extends FoundAddress {
+  readonly ttl: number;
+}
+
+/** What one query came to: addresses, or a code and perhaps an error that say why there are none. */
+interface QueryAnswer {
+  readonly found: readonly Found[];
+  readonly code: string;
+  readonly error?: unknown;
+}
+
+async function ask(query: () => Promise<Found[]>, signal: AbortSignal): Promise<QueryAnswer> {
+  try {
+    const found = await withinBudget(LOOKUP_BUDGET_MS, signal, query);
+    return { found, code: found.length > 0 ? "" : "ENODATA" };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { found: [], code: failureText(error), error };
+  }
+}
+
+/** RFC 8305 section 4: one of each family in turn, so that one broken family costs one attempt and not all of them. */
+function interleaved(found: readonly Found[]): FoundAddress[] {
+  const of = (wanted: 4 | 6): FoundAddress[] =>
+    found
+      .filter(({ family }) => family === wanted)
+      .slice(0, MAX_PER_FAMILY)
+      .map(({ address, family }) => ({ address, family }));
+  const six = of(6);
+  const four = of(4);
+  return Array.from({ length: MAX_PER_FAMILY }, (_, at) => [six[at], four[at]])
+    .flat()
+    .filter((one) => one !== undefined);
+}
+
+/**
+ * The addresses of a DNS name: A and AAAA in parallel, then the system's lookup where neither gave one. One family is
+ * enough.
+ *
+ * @param signal - Ends the lookup, which then rejects with the signal's reason; nothing else makes it reject.
+ */
+export async function lookupAddresses(dns: Dns, hostname: string, signal: AbortSignal): Promise<AddressAnswer> {
+  const records = [
+    async (): Promise<Found[]> =>
+      (await dns.resolve4(hostname, { ttl: true })).map(({ address, ttl }) => ({ address, ttl, family: 4 })),
+    async (): Promise<Found[]> =>
+      (await dns.resolve6(hostname, { ttl: true })).map(({ address, ttl }) => ({ address, ttl, family: 6 })),
+  ];
+  // The system's lookup tells no TTL, so its answer is used for the shortest time.
+  const system = async (): Promise<Found[]> =>
+    ((await dns.lookup?.(hostname)) ?? []).map(({ address, family }) => ({
+      address,
+      ttl: 0,
+      family: family === 6 ? 6 : 4,
+    }));
+
+  let answers = await Promise.all(records.map((query) => ask(query, signal)));
+  const [a, aaaa] = answers.map(({ code }) => code);
+  const absent = answers.every(({ code }) => ABSENT_CODES.has(code));
+  let reason = `A ${a}, AAAA ${aaaa}`;
+  if (dns.lookup !== undefined && answers.every(({ found }) => found.length === 0)) {
+    const answer = await ask(system, signal);
+    if (answer.code !== "") reason += `, system lookup ${answer.code}`;
+    answers = [...answers, answer];
+  }
+
+  const found = answers.flatMap((answer) => answer.found);
+  if (found.length > 0) {
+    // A family that is merely unknown is asked for again soon: the other one may not be reachable from here.
+    const unknown = answers.some(({ code }) => code !== "" && !ABSENT_CODES.has(code));
+    const ttlMs = unknown ? 0 : Math.min(...found.map(({ ttl }) => ttl)) * 1000;
+    const lifetimeMs = Math.min(Math.max(ttlMs, MIN_LIFETIME_MS), MAX_LIFETIME_MS);
+    return { kind: "found", addresses: interleaved(found), lifetimeMs };
+  }
+  const cause = new AggregateError(
+    answers.flatMap(({ error }) => (error === undefined ? [] : [error])),
+    reason,
+  );
+  return { kind: absent ? "absent" : "failed", reason, cause };
+}

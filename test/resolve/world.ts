@@ -1,0 +1,120 @@
+import type { RequestListener, Server } from "node:http";
+import { createServer, request } from "node:https";
+import type { AddressInfo } from "node:net";
+import { checkServerIdentity, type TLSSocket } from "node:tls";
+import type { Dns } from "../../src/resolve/dns.js";
+import type { ConnectTo, ResolvedServer } from "../../src/resolve/resolved-server.js";
+import { createResolver, type Resolver, type ResolverOptions } from "../../src/resolve/resolver.js";
+import { type Authority, createAuthority } from "../../src/testing/authority.js";
+
+/** What DNS holds of a name: addresses, or the code of the error that the query ends in. */
+export interface Records {
+  a?: string[] | string;
+  aaaa?: string[] | string;
+  ttl?: number;
+}
+
+/** A DNS that answers from a script, and keeps what it was asked. */
+export function scriptedDns(names: Record<string, Records>): Dns & { asked: string[] } {
+  const asked: string[] = [];
+  const answer = async (type: string, hostname: string, records: string[] | string | undefined, ttl = 300) => {
+    asked.push(`${type} ${hostname}`);
+    const code = typeof records === "string" ? records : hostname in names ? "ENODATA" : "ENOTFOUND";
+    if (!Array.isArray(records)) throw Object.assign(new Error(`query${type} ${code} ${hostname}`), { code });
+    return records.map((address) => ({ address, ttl }));
+  };
+  return {
+    asked,
+    resolve4: (name) => answer("A", name, names[name]?.a, names[name]?.ttl),
+    resolve6: (name) => answer("AAAA", name, names[name]?.aaaa, names[name]?.ttl),
+    resolveSrv: async () => [],
+  };
+}
+
+let authority: Promise<Authority> | undefined;
+
+/** TLS servers on loopback that stand for public addresses, and a resolver that finds them. */
+export class World {
+  readonly names: Record<string, Records> = {};
+  readonly dns = scriptedDns(this.names);
+  readonly dialled: string[] = [];
+  readonly #servers: Server[] = [];
+  readonly #resolvers: Resolver[] = [];
+  readonly #ports = new Map<string, number>();
+
+  readonly connectTo: ConnectTo = ({ hostname, address, port }) => {
+    this.dialled.push(`${hostname} ${address} ${port}`);
+    const mapped = this.#ports.get(`${address} ${port}`);
+    return mapped === undefined ? undefined : { address: "127.0.0.1", port: mapped };
+  };
+
+  /** Serves `address` and `port` with a certificate for `certificateName`. */
+  async serve(address: string, port: number, certificateName: string, listener: RequestListener): Promise<number> {
+    authority ??= createAuthority();
+    const server = createServer(await (await authority).issue(certificateName), listener);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const local = (server.address() as AddressInfo).port;
+    this.#servers.push(server);
+    this.#ports.set(`${address} ${port}`, local);
+    return local;
+  }
+
+  /** Serves `.well-known` of a host at its only address. */
+  async wellKnown(hostname: string, address: string, listener: RequestListener | object): Promise<void> {
+    this.names[hostname] ??= { a: [address] };
+    const handler: RequestListener =
+      typeof listener === "function"
+        ? (listener as RequestListener)
+        : (_, response) => response.setHeader("content-type", "text/plain").end(JSON.stringify(listener));
+    await this.serve(address, 443, hostname, handler);
+  }
+
+  async resolver(options: ResolverOptions = {}): Promise<Resolver> {
+    authority ??= createAuthority();
+    const { dns, connectTo } = this;
+    const resolver = createResolver({ dns, connectTo, ca: (await authority).ca, ...options });
+    this.#resolvers.push(resolver);
+    return resolver;
+  }
+
+  /** A request as a federation client makes it: what the server saw, once its certificate was found right. */
+  async visit({ host, tlsName, addresses }: ResolvedServer): Promise<unknown> {
+    authority ??= createAuthority();
+    const { ca } = await authority;
+    const [{ address, port } = { address: "", port: 0 }] = addresses;
+    const servername = /^[\d.]+$|:/.test(tlsName) ? "" : tlsName;
+    return new Promise((resolve, reject) => {
+      const outgoing = request(
+        {
+          host: address,
+          port,
+          servername,
+          ca,
+          headers: { host },
+          agent: false,
+          checkServerIdentity: (_, certificate) => checkServerIdentity(tlsName, certificate),
+        },
+        async (response) => {
+          let text = "";
+          for await (const chunk of response) text += chunk;
+          resolve(JSON.parse(text));
+        },
+      );
+      outgoing.on("error", reject).end();
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#resolvers.map((resolver) => resolver.close()));
+    for (const server of this.#servers) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+}
+
+/** Answers with the Host header and the TLS server name of the request. */
+export const mirror: RequestListener = (request, response) => {
+  const { servername } = request.socket as TLSSocket & { servername: string | false };
+  response.end(JSON.stringify({ host: request.headers.host, servername: servername || "" }));
+};
