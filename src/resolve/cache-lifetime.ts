@@ -2,9 +2,9 @@
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** The specification's recommendations for `.well-known`; the shortest time is Synapse's. In milliseconds. */
-export const DEFAULT_LIFETIME_MS = 86_400_000;
-export const MAX_LIFETIME_MS = 172_800_000;
-export const MIN_LIFETIME_MS = 300_000;
+const DEFAULT_LIFETIME_MS = 86_400_000;
+const MAX_LIFETIME_MS = 172_800_000;
+const MIN_LIFETIME_MS = 300_000;
 
 const joined = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join(",") : value;
