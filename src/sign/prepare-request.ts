@@ -1,0 +1,75 @@
+import type { Endpoint } from "../endpoint.js";
+import { OptionError, quoted } from "../errors.js";
+import { checkEventId, checkRoomAlias, checkRoomId, checkUserId } from "../name/identifiers.js";
+import { fillPath, fillQuery } from "../name/path.js";
+import { canonicalJson } from "./canonical-json.js";
+
+/** A request before it is known who is asked: everything that is the same for each server. */
+export interface PreparedRequest {
+  /** The HTTP method. */
+  readonly method: "GET" | "PUT" | "POST";
+  /** Path and query, percent-encoded as they will be signed and sent. */
+  readonly uri: string;
+  /** The body as canonical JSON; absent where there is none. */
+  readonly content: string | undefined;
+}
+
+const checks: Readonly<Record<string, (text: unknown) => string>> = {
+  roomId: checkRoomId,
+  eventId: checkEventId,
+  userId: checkUserId,
+  roomAlias: checkRoomAlias,
+};
+
+/**
+ * Turns an endpoint and an input into a request, once for all servers that may be asked.
+ *
+ * @throws {@link OptionError} `ERR_INPUT` when a field is missing, of the wrong type, or has too many elements.
+ * @throws {@link NameError} when an identifier does not follow its grammar.
+ * @throws {@link SignError} `ERR_CANONICAL_JSON` when the body cannot be canonical JSON.
+ */
+export function prepareRequest<Input extends object>(
+  endpoint: Endpoint<Input, unknown>,
+  input: Input,
+  origin: string,
+): PreparedRequest {
+  if (typeof input !== "object" || input === null) {
+    throw new OptionError("ERR_INPUT", `The input must be an object of fields, not ${quoted(input)}.`, {
+      endpoint: endpoint.name,
+    });
+  }
+  const fields = input as Readonly<Record<string, unknown>>;
+  for (const field of endpoint.required ?? []) {
+    if (fields[field] === undefined) {
+      throw new OptionError("ERR_INPUT", `The field ${quoted(field)} is missing.`, { endpoint: endpoint.name });
+    }
+  }
+  for (const [field, max] of Object.entries<number | undefined>(endpoint.maxItems ?? {})) {
+    const items = fields[field];
+    if (items === undefined || max === undefined) continue;
+    if (!Array.isArray(items) || items.length > max) {
+      throw new OptionError("ERR_INPUT", `The field ${quoted(field)} must be an array of at most ${max} elements.`, {
+        endpoint: endpoint.name,
+      });
+    }
+  }
+  for (const [field, check] of Object.entries(checks)) {
+    if (fields[field] !== undefined) check(fields[field]);
+  }
+  return {
+    method: endpoint.method,
+    uri: fillPath(endpoint.path, fields) + fillQuery(endpoint.query, fields),
+    content: endpoint.body && canonicalJson(bodyOf(endpoint, input, origin)),
+  };
+}
+
+function bodyOf<Input extends object>(endpoint: Endpoint<Input, unknown>, input: Input, origin: string): unknown {
+  try {
+    return endpoint.body?.(input, origin);
+  } catch (cause) {
+    throw new OptionError("ERR_INPUT", "The input does not have the form that the endpoint needs.", {
+      endpoint: endpoint.name,
+      cause,
+    });
+  }
+}
