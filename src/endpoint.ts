@@ -20,9 +20,7 @@ export interface ResponseSchema<Output> {
     /** The validation library's name. */
     readonly vendor: string;
     /** Judges a value. What the library returns to its caller is the value itself, never the schema's copy of it. */
-    readonly validate: (
-      value: unknown,
-    ) => SchemaResult | Promise<SchemaResult>;
+    readonly validate: (value: unknown) => SchemaResult | Promise<SchemaResult>;
     /** Types for inference; absent at run time. */
     readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
   };
@@ -31,12 +29,14 @@ export interface ResponseSchema<Output> {
 /** What a schema says of a value. */
 export interface SchemaResult {
   /** What is wrong; absent when the value is valid. */
-  readonly issues?: ReadonlyArray<{
-    /** What was expected. */
-    readonly message: string;
-    /** Where, from the outside in. */
-    readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
-  }> | undefined;
+  readonly issues?:
+    | ReadonlyArray<{
+        /** What was expected. */
+        readonly message: string;
+        /** Where, from the outside in. */
+        readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+      }>
+    | undefined;
 }
 
 /** A Matrix error code on which another resident may do better. */
@@ -119,7 +119,8 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
   }
   if (endpoint.method === "GET" && endpoint.body) wrong("is a GET and has a body; give the fields in `query`.");
   for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
-    if (!(Number.isSafeInteger(endpoint[field]) && endpoint[field] > 0)) wrong(`needs a positive integer in \`${field}\`.`);
+    if (!(Number.isSafeInteger(endpoint[field]) && endpoint[field] > 0))
+      wrong(`needs a positive integer in \`${field}\`.`);
   }
   if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
     wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");

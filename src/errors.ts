@@ -81,7 +81,10 @@ export function cleanText(text: string, maxChars = 200): string {
 
 /** The value as it may stand in a message: quoted, cleaned and capped. */
 export function quoted(value: unknown): string {
-  return typeof value === "string" ? `"${cleanText(value, 100)}"` : cleanText(String(value), 100);
+  if (typeof value === "string") return `"${cleanText(value, 100)}"`;
+  // An object's own text could be anything, or throw.
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return typeof value === "function" ? "a function" : cleanText(String(value), 100);
 }
 
 /**

@@ -80,7 +80,10 @@ const channels = Object.fromEntries(names.map((name) => [name, channel(name)])) 
 >;
 
 /** Publishes what `describe` returns; calls it only when somebody listens. */
-export function publish<Name extends keyof DiagnosticsEvents>(name: Name, describe: () => DiagnosticsEvents[Name]): void {
+export function publish<Name extends keyof DiagnosticsEvents>(
+  name: Name,
+  describe: () => DiagnosticsEvents[Name],
+): void {
   const to = channels[name];
   if (to.hasSubscribers) to.publish(describe());
 }

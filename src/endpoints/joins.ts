@@ -97,7 +97,10 @@ export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = d
   pinnedTo: ({ event }) => {
     const content = event.content;
     const authoriser =
-      typeof content === "object" && content !== null && !Array.isArray(content) && content.join_authorised_via_users_server;
+      typeof content === "object" &&
+      content !== null &&
+      !Array.isArray(content) &&
+      content.join_authorised_via_users_server;
     return typeof authoriser === "string" ? authoriser.slice(authoriser.indexOf(":") + 1) : undefined;
   },
   response: guard<SendJoinResponse>(

@@ -30,7 +30,9 @@ export const version: Endpoint<object, VersionResponse, "server"> = defineEndpoi
   partialState: "illegal",
   universal: true,
   response: guard<VersionResponse>(
-    z.looseObject({ server: z.looseObject({ name: z.string().optional(), version: z.string().optional() }).optional() }),
+    z.looseObject({
+      server: z.looseObject({ name: z.string().optional(), version: z.string().optional() }).optional(),
+    }),
   ),
   spec: `${SPEC}#get_matrixfederationv1version`,
 });

@@ -100,7 +100,12 @@ export const event: Endpoint<EventInput, EventResponse, "resident"> = defineEndp
   nextResidentOn: notHere,
   partialState: "possible",
   response: guard<EventResponse>(
-    z.looseObject({ pdus: z.custom((pdus) => Array.isArray(pdus) && pdus.length === 1 && objects.safeParse(pdus).success, "expected exactly one event") }),
+    z.looseObject({
+      pdus: z.custom(
+        (pdus) => Array.isArray(pdus) && pdus.length === 1 && objects.safeParse(pdus).success,
+        "expected exactly one event",
+      ),
+    }),
   ),
   spec: `${SPEC}#get_matrixfederationv1eventeventid`,
 });
@@ -287,7 +292,11 @@ export const hierarchy: Endpoint<HierarchyInput, HierarchyResponse, "resident"> 
   nextResidentOn: [...notHere, { errcode: "M_UNKNOWN", status: 404 }],
   partialState: "possible",
   response: guard<HierarchyResponse>(
-    z.looseObject({ room: z.looseObject({ room_id: z.string() }), children: objects, inaccessible_children: strings.optional() }),
+    z.looseObject({
+      room: z.looseObject({ room_id: z.string() }),
+      children: objects,
+      inaccessible_children: strings.optional(),
+    }),
   ),
   spec: `${SPEC}#get_matrixfederationv1hierarchyroomid`,
 });

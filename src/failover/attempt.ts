@@ -18,6 +18,8 @@ export interface Attempt {
   readonly status: number | undefined;
   /** The Matrix error code, where there was one. */
   readonly errcode: string | undefined;
+  /** Whether the request may have taken effect at the server although there is no valid answer. */
+  readonly mayHaveTakenEffect: boolean;
   /** When it began, in milliseconds since the call began. */
   readonly startMs: number;
   /** How long it took, in milliseconds. */

@@ -75,7 +75,9 @@ export class PartialMemory {
 
   /** The servers that said so in the last day. */
   list(roomId: string): PartialStateEntry[] {
-    return [...(this.#rooms.get(roomId)?.values() ?? [])].filter(({ lastSeen }) => isWithin(lastSeen, FORGOTTEN_AFTER_MS));
+    return [...(this.#rooms.get(roomId)?.values() ?? [])].filter(({ lastSeen }) =>
+      isWithin(lastSeen, FORGOTTEN_AFTER_MS),
+    );
   }
 
   #save(roomId: string, room: Room): void {

@@ -38,7 +38,8 @@ export class Saved {
   put(key: string, value: JsonValue | undefined, ttlMs: number): void {
     const store = this.#store;
     if (!store) return;
-    const write = (async () => (value === undefined ? store.delete(key) : store.set(key, JSON.stringify(value), ttlMs)))()
+    const write = (async () =>
+      value === undefined ? store.delete(key) : store.set(key, JSON.stringify(value), ttlMs))()
       .catch(() => undefined)
       .finally(() => this.#writes.delete(write));
     this.#writes.add(write);

@@ -33,18 +33,28 @@ export interface BackoffState {
   readonly misbehaviours: number;
 }
 
-/** What is remembered of a server. */
+/** What is remembered of a server. All numbers, so that a record from a store is easy to check. */
 export interface ServerRecord {
+  /** Failures counted since it last answered. */
   failures: number;
+  /** How often the backoff has opened since it last answered. */
   opens: number;
+  /** How long the backoff lasts, in milliseconds. */
   openForMs: number;
+  /** When the backoff ends: Unix time in milliseconds. */
   retryAt: number;
+  /** How long it asked to be left alone, in milliseconds. */
   pauseMs: number;
+  /** When that ends: Unix time in milliseconds. */
   pausedUntil: number;
+  /** Answers that were none. */
   misbehaviours: number;
+  /** When a failure was last counted: Unix time in milliseconds. */
   failedAt: number;
-  /** A running mean of how long answers take, in milliseconds; 0 while none is known. Not saved. */
+  /** A running mean of how long answers take, in milliseconds; 0 while none is known. */
   latencyMs: number;
+  /** Whether it has ever answered. */
+  proven: number;
 }
 
 const blank = (): ServerRecord => ({
@@ -57,6 +67,7 @@ const blank = (): ServerRecord => ({
   misbehaviours: 0,
   failedAt: 0,
   latencyMs: 0,
+  proven: 0,
 });
 
 /** What is known of each server: its backoff, pauses, misbehaviour and speed. Bounded, expiring, saved in the store. */
@@ -101,7 +112,9 @@ export class ServerRecords {
   /** Counts a success that took `ms` milliseconds. */
   answered(server: string, ms: number): void {
     const record = this.#touch(server);
-    record.latencyMs = record.latencyMs === 0 ? ms : record.latencyMs * 0.8 + ms * 0.2;
+    record.latencyMs = record.proven ? record.latencyMs * 0.8 + ms * 0.2 : ms;
+    record.proven = 1;
+    record.misbehaviours = Math.max(0, record.misbehaviours - 1);
     this.#clear(server, record);
   }
 
@@ -121,7 +134,11 @@ export class ServerRecords {
       record.openForMs = Math.round(fullMs * (0.75 + Math.random() * 0.25));
       record.retryAt = now + record.openForMs;
       record.opens += 1;
-      publish("matrix-federation-sdk:backoff:open", () => ({ server, failures: record.failures, retryAt: record.retryAt }));
+      publish("matrix-federation-sdk:backoff:open", () => ({
+        server,
+        failures: record.failures,
+        retryAt: record.retryAt,
+      }));
     }
     this.#save(server, record);
   }
@@ -163,7 +180,9 @@ export class ServerRecords {
   list(): BackoffState[] {
     return [...this.#records.keys()]
       .map((server) => this.state(server))
-      .filter(({ failures, pausedUntil, misbehaviours }) => failures > 0 || pausedUntil !== undefined || misbehaviours > 0);
+      .filter(
+        ({ failures, pausedUntil, misbehaviours }) => failures > 0 || pausedUntil !== undefined || misbehaviours > 0,
+      );
   }
 
   /** A server's state. */
@@ -193,8 +212,8 @@ export class ServerRecords {
     this.#save(server, record);
   }
 
-  #save(server: string, { latencyMs: _, ...record }: ServerRecord): void {
-    this.#saved.put(key(server), record as JsonObject, RECORD_TTL_MS);
+  #save(server: string, record: ServerRecord): void {
+    this.#saved.put(key(server), record as unknown as JsonObject, RECORD_TTL_MS);
   }
 }
 

@@ -32,7 +32,12 @@ export async function readOutcome<Output>(
   const { status } = response;
   if (status < 200 || status > 299) return readError(response);
   if (response.tooLarge) {
-    return { kind: "malformed", status, issues: [{ path: "$", message: "larger than the endpoint allows" }], tooLarge: true };
+    return {
+      kind: "malformed",
+      status,
+      issues: [{ path: "$", message: "larger than the endpoint allows" }],
+      tooLarge: true,
+    };
   }
   const json = parseJson(response.body);
   if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
@@ -68,7 +73,8 @@ function readError({ status, headers, body }: HttpResponse): Outcome<never> {
   const json = parseJson(body);
   const fields = typeof json === "object" && json !== null && !(json instanceof InvalidJson) ? json : undefined;
   const errcode = fields && "errcode" in fields ? fields.errcode : undefined;
-  const retryAfterMs = retryAfter(headers?.["retry-after"]) ?? milliseconds(fields && "retry_after_ms" in fields && fields.retry_after_ms);
+  const retryAfterMs =
+    retryAfter(headers?.["retry-after"]) ?? milliseconds(fields && "retry_after_ms" in fields && fields.retry_after_ms);
   const wait = retryAfterMs !== undefined ? { retryAfterMs } : {};
   if (typeof errcode !== "string" || !/^[\x21-\x7e]{1,255}$/.test(errcode)) {
     return { kind: "error", status, text: cleanText(beginning(body)), ...wait };

@@ -24,24 +24,24 @@ export interface Consequence {
    */
   readonly backoff: "clear" | "none" | "count" | "pause" | "misbehaviour";
   /** Whether the answer is returned, another resident is asked, or the call ends with the error. */
-  readonly then: "return" | "nextResident" | "stop";
+  readonly next: "return" | "nextResident" | "stop";
   /** Whether the same server may be asked again in a later round of the same call. */
   readonly laterRound: boolean;
 }
 
 /** What follows from each verdict. */
 export const consequences: Readonly<Record<VerdictName, Consequence>> = {
-  answered: { backoff: "clear", then: "return", laterRound: false },
-  partialState: { backoff: "none", then: "nextResident", laterRound: true },
-  notResident: { backoff: "none", then: "nextResident", laterRound: false },
-  notYetPropagated: { backoff: "none", then: "nextResident", laterRound: true },
-  unableHere: { backoff: "none", then: "nextResident", laterRound: false },
-  unsupported: { backoff: "none", then: "nextResident", laterRound: false },
-  rateLimited: { backoff: "pause", then: "nextResident", laterRound: true },
-  unavailable: { backoff: "count", then: "nextResident", laterRound: true },
-  invalid: { backoff: "misbehaviour", then: "nextResident", laterRound: false },
-  obligationBroken: { backoff: "misbehaviour", then: "nextResident", laterRound: false },
-  refused: { backoff: "none", then: "stop", laterRound: false },
+  answered: { backoff: "clear", next: "return", laterRound: false },
+  partialState: { backoff: "none", next: "nextResident", laterRound: true },
+  notResident: { backoff: "none", next: "nextResident", laterRound: false },
+  notYetPropagated: { backoff: "none", next: "nextResident", laterRound: true },
+  unableHere: { backoff: "none", next: "nextResident", laterRound: false },
+  unsupported: { backoff: "none", next: "nextResident", laterRound: false },
+  rateLimited: { backoff: "pause", next: "nextResident", laterRound: true },
+  unavailable: { backoff: "count", next: "nextResident", laterRound: true },
+  invalid: { backoff: "misbehaviour", next: "nextResident", laterRound: false },
+  obligationBroken: { backoff: "misbehaviour", next: "nextResident", laterRound: false },
+  refused: { backoff: "none", next: "stop", laterRound: false },
 };
 
 /** What a verdict depends on, beside the outcome and the endpoint. */
@@ -187,7 +187,7 @@ export const verdictRules: readonly VerdictRule[] = [
   },
   {
     verdict: "notResident",
-    rule: "status 404 with the JSON body \"\", as Synapse says of an event that it has not got",
+    rule: 'status 404 with the JSON body "", as Synapse says of an event that it has not got',
     when: onError(
       ({ errcode, status, text }, endpoint) =>
         errcode === undefined && status === 404 && text === '""' && endpoint.audience === "resident",

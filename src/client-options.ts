@@ -1,0 +1,86 @@
+import { OptionError, quoted, SignError } from "./errors.js";
+import type { BackoffOptions } from "./failover/server-records.js";
+import { parseServerName } from "./name/server-name.js";
+import type { CallOptions, ClientOptions, RoomCallOptions } from "./options.js";
+import { SigningKey } from "./sign/signing-key.js";
+
+const wrong = (option: string, value: unknown, right: string): OptionError =>
+  new OptionError("ERR_OPTION", `The option \`${option}\` is ${quoted(value)}; it must be ${right}.`);
+
+const isPositive = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
+
+/** The keys of a client, checked. */
+export function checkedKeys({ serverName, signingKey }: ClientOptions): readonly SigningKey[] {
+  if (serverName !== undefined) parseServerName(serverName);
+  const keys: readonly unknown[] =
+    signingKey === undefined ? [] : Array.isArray(signingKey) ? signingKey : [signingKey];
+  // The value is not shown: it may be the secret itself.
+  if (!keys.every((key) => key instanceof SigningKey)) {
+    throw new OptionError(
+      "ERR_OPTION",
+      "The option `signingKey` must be a SigningKey; make it with SigningKey.parse(text).",
+    );
+  }
+  if (keys.length > 0 && serverName === undefined) {
+    throw new SignError("ERR_SIGNING_KEY", "A signing key needs the `serverName` that it signs for.");
+  }
+  return keys;
+}
+
+/** Checks the options of a client that no room checks for itself. */
+export function checkClientOptions(options: ClientOptions): void {
+  if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
+  const { store, userAgent, maxConnectionsPerServer, connectTo, ca, backoff } = options;
+  if (
+    store !== undefined &&
+    !(["get", "set", "delete"] as const).every((name) => typeof store?.[name] === "function")
+  ) {
+    throw wrong("store", store, "an object with the methods get, set and delete");
+  }
+  if (userAgent !== undefined && !(typeof userAgent === "string" && /^[\x20-\x7e]{1,256}$/.test(userAgent))) {
+    throw wrong("userAgent", userAgent, "printable ASCII text");
+  }
+  if (
+    maxConnectionsPerServer !== undefined &&
+    !(Number.isSafeInteger(maxConnectionsPerServer) && maxConnectionsPerServer > 0)
+  ) {
+    throw wrong("maxConnectionsPerServer", maxConnectionsPerServer, "a positive integer");
+  }
+  if (connectTo !== undefined && typeof connectTo !== "function") throw wrong("connectTo", connectTo, "a function");
+  const certificates = typeof ca === "string" ? [ca] : (ca ?? []);
+  if (
+    !(Array.isArray(certificates) && certificates.every((pem) => typeof pem === "string" && pem.includes("-----BEGIN")))
+  ) {
+    throw wrong("ca", "something else", "PEM text, or a list of such texts");
+  }
+  if (backoff !== undefined) checkBackoff(backoff);
+}
+
+function checkBackoff(backoff: BackoffOptions): void {
+  if (typeof backoff !== "object" || backoff === null) throw wrong("backoff", backoff, "an object");
+  for (const option of ["threshold", "baseMs", "maxMs"] as const) {
+    const value = backoff[option];
+    if (value !== undefined && !isPositive(value)) throw wrong(`backoff.${option}`, value, "a positive number");
+  }
+}
+
+/** Checks what a call was given. */
+export function checkCallOptions(options: RoomCallOptions & CallOptions): void {
+  if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
+  const { signal, timeout, rounds, prefer, sentBy, joinedVia } = options;
+  if (
+    signal !== undefined &&
+    !(typeof signal?.addEventListener === "function" && typeof signal.aborted === "boolean")
+  ) {
+    throw wrong("signal", signal, "an AbortSignal");
+  }
+  if (timeout !== undefined && !isPositive(timeout)) throw wrong("timeout", timeout, "milliseconds, such as 20_000");
+  if (rounds !== undefined && !(Number.isSafeInteger(rounds) && rounds >= 1 && rounds <= 100)) {
+    throw wrong("rounds", rounds, "a whole number from 1 to 100");
+  }
+  for (const [option, servers] of Object.entries({ prefer, sentBy })) {
+    if (servers !== undefined && !Array.isArray(servers)) throw wrong(option, servers, 'a list such as ["a.example"]');
+    for (const server of servers ?? []) parseServerName(server);
+  }
+  if (joinedVia !== undefined) parseServerName(joinedVia);
+}

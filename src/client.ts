@@ -1,0 +1,326 @@
+import {
+  type Answer,
+  type RoomCalls,
+  roomEndpoints,
+  type SafeAnswer,
+  type SafeTwin,
+  type ServerCalls,
+  serverEndpoints,
+  versionEndpoint,
+} from "./calls.js";
+import { checkCallOptions, checkClientOptions, checkedKeys } from "./client-options.js";
+import type { Endpoint } from "./endpoint.js";
+import { FederationError, SignError } from "./errors.js";
+import type { Attempt } from "./failover/attempt.js";
+import { Failover, type Plan } from "./failover/failover.js";
+import { Flight, type Landing } from "./failover/flight.js";
+import type { PartialStateEntry } from "./failover/partial-memory.js";
+import type { BackoffState } from "./failover/server-records.js";
+import { terminalError } from "./failover/terminal-error.js";
+import { ask, type House } from "./flow.js";
+import { checkRoomId } from "./name/identifiers.js";
+import { parseServerName } from "./name/server-name.js";
+import {
+  type CallOptions,
+  type ClientOptions,
+  DEFAULT_ROOM_ROUNDS,
+  DEFAULT_SERVER_ROUNDS,
+  DEFAULT_TIMEOUT_FACTOR,
+  type RoomCallOptions,
+  type RoomOptions,
+} from "./options.js";
+import { candidatesOf, withoutOurselves } from "./residents.js";
+import { createResolver, type Resolver } from "./resolve/resolver.js";
+import { Pools } from "./send/pools.js";
+import { prepareRequest } from "./sign/prepare-request.js";
+
+/** A room whose residents may be asked. */
+export interface Room extends RoomCalls {
+  /** The room's id. */
+  readonly roomId: string;
+  /** The same calls, which return errors instead of throwing them. */
+  readonly safe: SafeTwin<RoomCalls> & Pick<Room, "requestSafely">;
+  /** Asks the residents for an endpoint of your own. A `roomId` in its path is filled in. */
+  request<Input extends object, Output>(
+    endpoint: Endpoint<Input, Output, "resident">,
+    input: Omit<Input, "roomId">,
+    options?: RoomCallOptions,
+  ): Promise<Answer<Output>>;
+  /** As {@link Room.request}, but errors are returned, not thrown. */
+  requestSafely<Input extends object, Output>(
+    endpoint: Endpoint<Input, Output, "resident">,
+    input: Omit<Input, "roomId">,
+    options?: RoomCallOptions,
+  ): Promise<SafeAnswer<Output>>;
+}
+
+/** What is known of servers that fail. */
+export interface BackoffControl {
+  /** A server's state, also when nothing is held against it. */
+  get(server: string): Promise<BackoffState>;
+  /** Every server that this process knows to have failed, paused or misbehaved. */
+  list(): BackoffState[];
+  /** Forgets what is held against a server. */
+  reset(server: string): Promise<void>;
+}
+
+/** What is known of servers that are still joining rooms. */
+export interface PartialStateControl {
+  /** The servers that lately said so of a room. */
+  list(roomId: string): Promise<PartialStateEntry[]>;
+}
+
+/** A client of the federation. */
+export interface Client extends ServerCalls {
+  /** Our own server name; `undefined` in unsigned mode. */
+  readonly serverName: string | undefined;
+  /** The same calls, which return errors instead of throwing them. */
+  readonly safe: SafeTwin<ServerCalls> & Pick<Client, "requestSafely">;
+  /** Servers that fail. */
+  readonly backoff: BackoffControl;
+  /** Servers that are still joining rooms. */
+  readonly partialState: PartialStateControl;
+  /** How server names become addresses: look at it, or make it forget. */
+  readonly resolver: Pick<Resolver, "resolve" | "inspect" | "clear">;
+  /**
+   * A handle for the calls about a room. Makes no request.
+   * @throws {@link NameError} `ERR_ROOM_ID`, or `ERR_SERVER_NAME` for a wrong name in a list of residents.
+   */
+  room(roomId: string, options: RoomOptions): Room;
+  /** Asks one server for an endpoint of your own, or for a room's endpoint without failover. */
+  request<Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    options?: RoomCallOptions,
+  ): Promise<Output>;
+  /** As {@link Client.request}, but errors are returned, not thrown. */
+  requestSafely<Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    options?: RoomCallOptions,
+  ): Promise<SafeAnswer<Output>>;
+  /** Tells that a server is alive, such as when a signed request of it came in: its backoff closes. */
+  markAlive(server: string): Promise<void>;
+  /** Ends all connections and waits until what is known has been saved. Requests under way fail. */
+  close(): Promise<void>;
+  /** As {@link Client.close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface Job<Input extends object, Output> {
+  readonly endpoint: Endpoint<Input, Output>;
+  readonly input: Input;
+  readonly roomId: string | undefined;
+  readonly candidates: () => readonly string[] | Promise<readonly string[]>;
+  readonly rounds: number;
+  readonly options: RoomCallOptions;
+}
+
+/**
+ * Creates a client. It makes no request and opens nothing.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
+ * @throws {@link NameError} `ERR_SERVER_NAME` when `serverName` does not follow the grammar.
+ */
+export function createClient(options: ClientOptions = {}): Client {
+  checkClientOptions(options);
+  const keys = checkedKeys(options);
+  const { serverName, ca, userAgent = "matrix-federation-sdk" } = options;
+  const origin = serverName ?? "";
+  const resolver = createResolver({ ...options, ca: typeof ca === "string" || !ca ? ca : [...ca], userAgent });
+  const house: House = { resolver, pools: new Pools(options), origin, keys, userAgent };
+  const failover = new Failover(options.store, options.backoff);
+  // Of identical reads under way, by endpoint and by what is asked of whom.
+  // biome-ignore lint/suspicious/noExplicitAny: the key of the inner map tells the flights of an endpoint apart
+  const flights = new Map<Endpoint<any, any>, Map<string, Flight<any>>>();
+
+  /** Joins an identical read under way, or starts a flight. */
+  function flightFor<Output>(
+    plan: Plan<Output>,
+    job: Job<object, Output>,
+    uri: string,
+    timeoutMs: number,
+  ): Flight<Output> {
+    const start = (): Flight<Output> =>
+      new Flight((trail, signal, deadlineAt) => failover.run(plan, trail, signal, deadlineAt), timeoutMs);
+    if (plan.repeatable !== "anyServer") return start();
+    const { joinedVia } = job.options;
+    const { candidates, ignoreBackoff, rounds, sentBy, prefer, roomId } = plan;
+    const key = JSON.stringify([uri, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia]);
+    const ofEndpoint = flights.get(job.endpoint) ?? new Map<string, Flight<Output>>();
+    const known = ofEndpoint.get(key);
+    if (known && !known.isAborted) return known;
+    const flight = start();
+    flights.set(job.endpoint, ofEndpoint.set(key, flight));
+    void flight.over.finally(() => {
+      if (ofEndpoint.get(key) === flight) ofEndpoint.delete(key);
+      if (ofEndpoint.size === 0) flights.delete(job.endpoint);
+    });
+    return flight;
+  }
+
+  /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
+  async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
+    const { endpoint, input, roomId, options } = job;
+    checkCallOptions(options);
+    const request = prepareRequest(endpoint, input, origin);
+    if (endpoint.authentication === "signature" && keys.length === 0) {
+      const message = "The endpoint needs a signed request; create the client with `serverName` and `signingKey`.";
+      throw new SignError("ERR_NO_SIGNING_KEY", message, { endpoint: endpoint.name });
+    }
+    options.signal?.throwIfAborted();
+    const about = { endpoint: endpoint.name };
+    const pinned = endpoint.pinnedTo?.(input);
+    const candidates =
+      pinned === undefined ? await job.candidates() : withoutOurselves([parseServerName(pinned).name], origin, about);
+    const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
+    const plan: Plan<Output> = {
+      endpoint: endpoint.name,
+      repeatable: endpoint.repeatable,
+      roomId,
+      candidates,
+      sentBy,
+      prefer,
+      rounds,
+      attemptTimeoutMs: endpoint.timeoutMs,
+      ignoreBackoff,
+      ask: (server, signal) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, signal),
+    };
+    const timeoutMs = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
+    const wanted = `${request.uri} ${request.content ?? ""}`;
+    const flight = flightFor(plan, job as unknown as Job<object, Output>, wanted, timeoutMs);
+    return landed(plan, await flight.join(timeoutMs, options.signal), flight.trail.snapshot(), timeoutMs);
+  }
+
+  /** As {@link run}, with wrong input as a result. */
+  async function runSafely<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
+    try {
+      return await run(job);
+    } catch (error) {
+      if (!(error instanceof FederationError) || job.options.signal?.reason === error) throw error;
+      return { ok: false, error, attempts: [] };
+    }
+  }
+
+  const serverJob = <Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    callOptions: RoomCallOptions = {},
+  ): Job<Input, Output> => {
+    const roomId = (input as { roomId?: unknown } | undefined)?.roomId;
+    return {
+      endpoint,
+      input,
+      options: callOptions,
+      roomId: typeof roomId === "string" ? roomId : undefined,
+      rounds: DEFAULT_SERVER_ROUNDS,
+      candidates: () => withoutOurselves([parseServerName(server).name], origin, { endpoint: endpoint.name }),
+    };
+  };
+
+  const request: Client["request"] = async (...args) => unwrapped(await run(serverJob(...args))).value;
+  const requestSafely: Client["requestSafely"] = (...args) => runSafely(serverJob(...args));
+
+  function room(roomId: string, { residents }: RoomOptions): Room {
+    checkRoomId(roomId);
+    if (Array.isArray(residents)) for (const name of residents) parseServerName(name);
+    const roomJob = <Input extends object, Output>(
+      endpoint: Endpoint<Input, Output, "resident">,
+      input: Omit<Input, "roomId">,
+      callOptions: RoomCallOptions = {},
+    ): Job<Input, Output> => ({
+      endpoint,
+      input: { ...input, roomId } as unknown as Input,
+      options: callOptions,
+      roomId,
+      rounds: DEFAULT_ROOM_ROUNDS,
+      candidates: () => candidatesOf(residents, roomId, origin, { endpoint: endpoint.name }),
+    });
+    const ask: Room["request"] = async (...args) => unwrapped(await run(roomJob(...args)));
+    const askSafely: Room["requestSafely"] = (...args) => runSafely(roomJob(...args));
+    const bound = (call: typeof ask | typeof askSafely): Record<string, unknown> =>
+      mapValues(
+        roomEndpoints,
+        (endpoint) => (input: object, callOptions?: RoomCallOptions) => call(endpoint, input, callOptions),
+      );
+    const safe = { ...bound(askSafely), requestSafely: askSafely };
+    return { ...bound(ask), roomId, safe, request: ask, requestSafely: askSafely } as unknown as Room;
+  }
+
+  const bound = (call: typeof request | typeof requestSafely): Record<string, unknown> => ({
+    version: (server: string, callOptions?: CallOptions) => call(server, versionEndpoint, {}, callOptions),
+    ...mapValues(
+      serverEndpoints,
+      (endpoint) => (server: string, input: object, callOptions?: CallOptions) =>
+        call(server, endpoint, input, callOptions),
+    ),
+  });
+
+  const known = async (server: string): Promise<string> => {
+    parseServerName(server);
+    await failover.records.load([server]);
+    return server;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all([resolver.close(), house.pools.close()]);
+    await failover.flush();
+  };
+
+  const rest: Omit<Client, keyof ServerCalls | "safe"> = {
+    serverName,
+    resolver,
+    backoff: {
+      get: async (server) => failover.records.state(await known(server)),
+      list: () => failover.records.list(),
+      reset: async (server) => failover.records.forget(await known(server)),
+    },
+    partialState: {
+      list: async (roomId) => {
+        await failover.partial.load(checkRoomId(roomId));
+        return failover.partial.list(roomId);
+      },
+    },
+    room,
+    request,
+    requestSafely,
+    markAlive: async (server) => failover.records.clear(await known(server)),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+  const safe = { ...bound(requestSafely), requestSafely };
+  return { ...bound(request), safe, ...rest } as unknown as Client;
+}
+
+function landed<Output>(
+  plan: Plan<Output>,
+  landing: Landing<Output>,
+  attempts: readonly Attempt[],
+  timeoutMs: number,
+): SafeAnswer<Output> {
+  switch (landing.kind) {
+    case "answered":
+      return { ok: true, value: landing.value, via: landing.via, attempts };
+    case "stopped":
+      return { ok: false, error: landing.error, attempts };
+    case "exhausted":
+      return { ok: false, error: terminalError(plan, attempts, landing), attempts };
+    case "outOfTime":
+      return { ok: false, error: terminalError(plan, attempts, { retryAt: undefined, timeoutMs }), attempts };
+  }
+}
+
+function unwrapped<Output>(result: SafeAnswer<Output>): Answer<Output> {
+  if (!result.ok) throw result.error;
+  const { value, via, attempts } = result;
+  return { value, via, attempts };
+}
+
+function mapValues<Key extends string, From, To>(
+  from: Readonly<Record<Key, From>>,
+  to: (value: From) => To,
+): Record<Key, To> {
+  return Object.fromEntries(Object.entries<From>(from).map(([key, value]) => [key, to(value)])) as Record<Key, To>;
+}

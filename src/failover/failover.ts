@@ -1,0 +1,280 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import pRetry from "p-retry";
+import type { FederationError } from "../errors.js";
+import type { Store } from "../store/store.js";
+import type { Verdict } from "../verdict/judge.js";
+import type { Ask, Judgement } from "./attempt.js";
+import { PartialMemory } from "./partial-memory.js";
+import { rank } from "./rank.js";
+import { runRound } from "./round.js";
+import { Saved } from "./saved.js";
+import { type BackoffOptions, ServerRecords } from "./server-records.js";
+import { TokenBudget } from "./token-budget.js";
+import type { Trail } from "./trail.js";
+
+/** A pause when a server limits our rate and does not say for how long. */
+const UNHINTED_PAUSE_MS = 5_000;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
+const UNSUPPORTED_FOR_MS = 3_600_000;
+/** A server that was given this long and said nothing has failed, also where the caller's own deadline was shorter. */
+const FAIR_CHANCE_MS = 10_000;
+
+/** One call: what is asked, whom it may be asked, and how hard to try. */
+export interface Plan<Output> {
+  /** The endpoint's name. */
+  readonly endpoint: string;
+  /** Where the request may be made again when its fate is not known. */
+  readonly repeatable: "anyServer" | "sameServer";
+  /** The room, where the request is about one. */
+  readonly roomId: string | undefined;
+  /** Who may be asked, in the caller's order. */
+  readonly candidates: readonly string[];
+  /** The servers that sent us the event in question. */
+  readonly sentBy: readonly string[] | undefined;
+  /** The servers to ask first. */
+  readonly prefer: readonly string[] | undefined;
+  /** How many rounds there may be. */
+  readonly rounds: number;
+  /** How long one attempt may take, in milliseconds. */
+  readonly attemptTimeoutMs: number;
+  /** Whether servers in backoff are asked all the same, after the others. */
+  readonly ignoreBackoff: boolean;
+  /** Asks one server once. */
+  readonly ask: Ask<Output>;
+}
+
+/** How a call ended, as far as it can be said without the caller's deadline. */
+export type Ending<Output> =
+  | { readonly kind: "answered"; readonly value: Output; readonly via: string }
+  | { readonly kind: "stopped"; readonly error: FederationError }
+  | { readonly kind: "exhausted"; readonly retryAt: number | undefined };
+
+class RoundFailed extends Error {}
+
+/** The memory that calls share, and the one place that loops, waits and asks again. */
+export class Failover {
+  /** What is known of each server. */
+  readonly records: ServerRecords;
+  /** Which servers are still joining which room. */
+  readonly partial: PartialMemory;
+  readonly #saved: Saved;
+  readonly #unsupported = new LRUCache<string, true>({ max: 10_000, ttl: UNSUPPORTED_FOR_MS });
+  readonly #hedges = new TokenBudget(10, 0.1);
+  readonly #retries = new TokenBudget(500, 0.5);
+
+  /** With the store for what should outlive the process. */
+  constructor(store: Store | undefined, backoff: BackoffOptions | undefined) {
+    this.#saved = new Saved(store);
+    this.records = new ServerRecords(this.#saved, backoff);
+    this.partial = new PartialMemory(this.#saved);
+  }
+
+  /** Waits until what is known has been saved. */
+  flush(): Promise<void> {
+    return this.#saved.flush();
+  }
+
+  /**
+   * Carries a plan out: rounds over the candidates, spaced by growing waits.
+   *
+   * @param deadlineAt - When nobody waits for the answer any more, on the clock of `performance.now()`.
+   * @throws the signal's reason when it aborts.
+   */
+  async run<Output>(
+    plan: Plan<Output>,
+    trail: Trail,
+    signal: AbortSignal,
+    deadlineAt: () => number,
+  ): Promise<Ending<Output>> {
+    const loading = this.records.load(plan.candidates);
+    if (loading) await loading;
+    if (plan.roomId !== undefined) await this.partial.load(plan.roomId);
+    const call = new Call(plan, this);
+    // The first round runs outside p-retry, so that calls that need no second one do not pay for it.
+    const first = await this.#round(call, trail, signal);
+    if (first) return first;
+    const msLeft = (): number => deadlineAt() - performance.now();
+    try {
+      return await pRetry(
+        async (number) => {
+          const ending = number === 1 ? undefined : await this.#round(call, trail, signal);
+          if (!ending) throw new RoundFailed();
+          return ending;
+        },
+        {
+          retries: plan.rounds - 1,
+          minTimeout: FIRST_WAIT_MS,
+          maxTimeout: LONGEST_WAIT_MS,
+          randomize: true,
+          signal,
+          shouldRetry: ({ attemptNumber }) =>
+            call.msUntilReady() + FIRST_WAIT_MS * 2 ** (attemptNumber - 1) < msLeft() && call.canGoOn(),
+          onFailedAttempt: async ({ error, retriesLeft }) => {
+            const waitMs = call.msUntilReady();
+            if (error instanceof RoundFailed && retriesLeft > 0 && waitMs > 0 && waitMs < msLeft()) {
+              await sleep(waitMs, undefined, { signal });
+            }
+          },
+        },
+      );
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!(error instanceof RoundFailed)) throw error;
+      return { kind: "exhausted", retryAt: call.retryAt() };
+    }
+  }
+
+  async #round<Output>(call: Call<Output>, trail: Trail, signal: AbortSignal): Promise<Ending<Output> | undefined> {
+    const { plan } = call;
+    const order = rank(call.ready(), {
+      records: this.records,
+      partial: this.partial,
+      isUnsupported: (server) => this.#unsupported.has(unsupportedKey(plan, server)),
+      roomId: plan.roomId,
+      sentBy: plan.sentBy,
+      prefer: plan.prefer,
+    });
+    call.roundNumber += 1;
+    if (order.length === 0) return undefined;
+    await runRound(
+      {
+        number: call.roundNumber,
+        order,
+        ask: plan.ask,
+        attemptTimeoutMs: plan.attemptTimeoutMs,
+        hedgeAfterMs: (server) => (plan.repeatable === "anyServer" ? this.#hedgeAfterMs(plan, server) : undefined),
+        mayHedge: () => this.#hedges.take(),
+        mayAsk: () => call.roundNumber === 1 || this.#retries.take(),
+        judged: (server, judgement, ms, startedAt) => {
+          this.#remember(plan, server, judgement, ms, startedAt);
+          return call.judged(server, judgement);
+        },
+        outrun: (server, ms) => {
+          if (!signal.aborted) this.records.outrun(server, ms);
+          else if (ms >= FAIR_CHANCE_MS && !plan.ignoreBackoff) this.records.failed(server, Date.now());
+        },
+      },
+      trail,
+      signal,
+    );
+    if (call.ending?.kind === "answered") {
+      this.#hedges.succeed();
+      this.#retries.succeed();
+    }
+    return call.ending;
+  }
+
+  /** What an attempt teaches about the server: the one place where a verdict's consequences are drawn. */
+  #remember(
+    plan: Plan<unknown>,
+    server: string,
+    { verdict, outcome }: Judgement<unknown>,
+    ms: number,
+    startedAt: number,
+  ): void {
+    const { records, partial } = this;
+    if (verdict.backoff === "clear") records.answered(server, ms);
+    else if (verdict.backoff === "misbehaviour") records.misbehaved(server);
+    else if (verdict.backoff === "count" && !plan.ignoreBackoff) records.failed(server, startedAt);
+    else if (verdict.backoff === "pause") {
+      const hintMs = outcome.kind === "error" ? outcome.retryAfterMs : undefined;
+      records.paused(server, hintMs ?? UNHINTED_PAUSE_MS * (0.5 + Math.random()));
+    }
+    if (verdict.name === "unsupported") this.#unsupported.set(unsupportedKey(plan, server), true);
+    if (plan.roomId === undefined) return;
+    if (verdict.name === "partialState") partial.seen(plan.roomId, server);
+    else if (verdict.name === "answered") partial.over(plan.roomId, server);
+  }
+
+  /** Slow by its own history; where there is none, by what the endpoint may take. */
+  #hedgeAfterMs({ attemptTimeoutMs }: Plan<unknown>, server: string): number {
+    const record = this.records.get(server);
+    const usualMs = record?.proven ? record.latencyMs * 3 : attemptTimeoutMs / 60;
+    const heavy = attemptTimeoutMs >= 300_000;
+    return Math.min(10_000, Math.max(heavy ? 10_000 : 100, usualMs));
+  }
+}
+
+const unsupportedKey = (plan: Plan<unknown>, server: string): string => `${plan.endpoint} ${server}`;
+
+/** Where one call stands: who is still in play, and how it ended. */
+class Call<Output> {
+  readonly plan: Plan<Output>;
+  ending: Ending<Output> | undefined;
+  roundNumber = 0;
+  readonly #records: ServerRecords;
+  #inPlay: string[];
+
+  constructor(plan: Plan<Output>, { records }: Failover) {
+    this.plan = plan;
+    this.#records = records;
+    this.#inPlay = [...plan.candidates];
+  }
+
+  /** Takes note of a judgement; true when the round is over. */
+  judged(server: string, { verdict, outcome, error }: Judgement<Output>): boolean {
+    if (outcome.kind === "answer") {
+      this.ending = { kind: "answered", value: outcome.value, via: server };
+      return true;
+    }
+    if (verdict.next === "stop" && error) {
+      this.ending = { kind: "stopped", error };
+      return true;
+    }
+    if (!verdict.laterRound) this.#inPlay = this.#inPlay.filter((other) => other !== server);
+    return this.#staysWith(server, verdict);
+  }
+
+  /** A request that changes the room and may have taken effect goes to no other server: a second change could follow. */
+  #staysWith(server: string, verdict: Verdict): boolean {
+    if (this.plan.repeatable === "anyServer" || !verdict.mayHaveTakenEffect) return false;
+    this.#inPlay = this.#inPlay.filter((other) => other === server);
+    return true;
+  }
+
+  /** Who may be asked now. */
+  ready(): string[] {
+    const now = Date.now();
+    const open: string[] = [];
+    const inBackoff: string[] = [];
+    for (const server of this.#inPlay) {
+      const record = this.#records.get(server);
+      if (record && record.pausedUntil > now) continue;
+      (record && record.retryAt > now ? inBackoff : open).push(server);
+    }
+    return this.plan.ignoreBackoff && open.length === 0 ? inBackoff : open;
+  }
+
+  /** How long until somebody may be asked who wants to be left alone now, in milliseconds; 0 when somebody is ready. */
+  msUntilReady(): number {
+    if (this.ready().length > 0) return 0;
+    const waits = this.#waiting().map((until) => until - Date.now());
+    return waits.length > 0 ? Math.max(0, Math.min(...waits)) : 0;
+  }
+
+  /** Whether another round could ask anybody. */
+  canGoOn(): boolean {
+    return this.ready().length > 0 || this.#waiting().length > 0;
+  }
+
+  /** When asking again may help: Unix time in milliseconds. */
+  retryAt(): number | undefined {
+    const now = Date.now();
+    const times = this.plan.candidates
+      .map((server) => this.#records.get(server))
+      .map((record) => Math.max(record?.retryAt ?? 0, record?.pausedUntil ?? 0))
+      .filter((time) => time > now);
+    return times.length > 0 ? Math.min(...times) : undefined;
+  }
+
+  /** Until when those that limit our rate, and are not in backoff too, want to be left alone. */
+  #waiting(): number[] {
+    const now = Date.now();
+    return this.#inPlay
+      .map((server) => this.#records.get(server))
+      .filter((record) => record !== undefined && record.pausedUntil > now && record.retryAt <= now)
+      .map((record) => record?.pausedUntil ?? now);
+  }
+}

@@ -1,0 +1,82 @@
+import { FailoverError, type FailoverSummary, type FederationError, TransportError } from "../errors.js";
+import type { VerdictName } from "../verdict/judge.js";
+import type { Attempt } from "./attempt.js";
+import type { Plan } from "./failover.js";
+
+const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
+  answered: "mixed",
+  partialState: "allPartial",
+  notResident: "allRefused",
+  notYetPropagated: "allRefused",
+  unableHere: "allRefused",
+  unsupported: "allRefused",
+  refused: "allRefused",
+  rateLimited: "allUnavailable",
+  unavailable: "allUnavailable",
+  invalid: "allUnavailable",
+  obligationBroken: "allUnavailable",
+  aborted: "allUnavailable",
+};
+
+const meanings: Readonly<Record<FailoverSummary, string>> = {
+  allPartial: "Every server that was asked is still joining the room (partial state); ask again later.",
+  allRefused: "Every server that was asked says that it cannot answer this.",
+  allUnavailable: "No server that was asked gave a usable answer.",
+  mixed: "No server that was asked could answer, for different reasons.",
+  notAsked: "No server was asked.",
+};
+
+/** What the last word of each server comes to. An attempt that was cut off says nothing where the server spoke before. */
+export function summarize(attempts: readonly Attempt[]): FailoverSummary {
+  const lastWords = new Map<string, Attempt["verdict"]>();
+  for (const { server, verdict } of attempts) {
+    if (verdict !== "aborted" || !lastWords.has(server)) lastWords.set(server, verdict);
+  }
+  const found = new Set([...lastWords.values()].map((verdict) => groups[verdict]));
+  const [only] = found;
+  return only === undefined ? "notAsked" : found.size === 1 ? only : "mixed";
+}
+
+/** The error of a call that ended without an answer and without a refusal. */
+export function terminalError(
+  plan: Pick<Plan<unknown>, "candidates" | "endpoint" | "repeatable">,
+  attempts: readonly Attempt[],
+  { retryAt, timeoutMs }: { retryAt: number | undefined; timeoutMs?: number | undefined },
+): FederationError {
+  const [only, ...others] = plan.candidates;
+  const about = { endpoint: plan.endpoint, server: others.length === 0 ? only : undefined };
+  const last = attempts.at(-1);
+  const outcomeUnknown = plan.repeatable === "sameServer" && attempts.some((attempt) => attempt.mayHaveTakenEffect);
+  if (others.length === 0 && last && !outcomeUnknown) {
+    if (last.error) return last.error;
+    return new TransportError("ERR_TIMEOUT", `The server did not answer within ${timeoutMs} ms.`, {
+      ...about,
+      requestSent: last.mayHaveTakenEffect,
+    });
+  }
+  const summary = summarize(attempts);
+  const details = { ...about, attempts, summary, retryAt, cause: last?.error, lines: attemptLines(attempts, retryAt) };
+  if (outcomeUnknown) {
+    const message =
+      "The request was sent, and no answer says whether it took effect. It was not sent to another server.";
+    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, details);
+  }
+  if (attempts.length === 0 && retryAt !== undefined) {
+    const message =
+      "Every server that could be asked is in backoff or asked to be left alone; pass `ignoreBackoff` or wait.";
+    return new FailoverError("ERR_IN_BACKOFF", message, details);
+  }
+  const hurry = timeoutMs === undefined ? "" : ` The call's ${timeoutMs} ms are over.`;
+  return new FailoverError("ERR_ALL_FAILED", meanings[summary] + hurry, details);
+}
+
+function attemptLines(attempts: readonly Attempt[], retryAt: number | undefined): string[] {
+  const shown = attempts.slice(-20).map(({ server, verdict, status, errcode, ms, round }) => {
+    const what = [status, errcode].filter((part) => part !== undefined).join(" ");
+    return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms`;
+  });
+  return [
+    ...(shown.length > 0 ? [`Attempts: ${attempts.length}`, ...shown] : []),
+    ...(retryAt === undefined ? [] : [`Retry at: ${new Date(retryAt).toISOString()}`]),
+  ];
+}

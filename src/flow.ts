@@ -1,0 +1,101 @@
+import type { Endpoint } from "./endpoint.js";
+import { ResolveError, SignError, TransportError } from "./errors.js";
+import type { Judgement } from "./failover/attempt.js";
+import { outcomeError } from "./failover/outcome-error.js";
+import { publish } from "./observe.js";
+import type { Resolver } from "./resolve/resolver.js";
+import type { Pools } from "./send/pools.js";
+import { send } from "./send/send.js";
+import type { PreparedRequest } from "./sign/prepare-request.js";
+import { authorizationHeaders } from "./sign/sign-request.js";
+import type { SigningKey } from "./sign/signing-key.js";
+import type { Outcome } from "./validate/outcome.js";
+import { readOutcome } from "./validate/read-outcome.js";
+import { type JudgeContext, judge } from "./verdict/judge.js";
+
+/** What the rooms need that outlives a request. */
+export interface House {
+  /** Names to addresses. */
+  readonly resolver: Resolver;
+  /** The connections. */
+  readonly pools: Pools;
+  /** Our own server name; empty in unsigned mode. */
+  readonly origin: string;
+  /** The keys that sign for it. */
+  readonly keys: readonly SigningKey[];
+  /** The `User-Agent` header. */
+  readonly userAgent: string;
+}
+
+/** One request to one server: resolve, sign, send, validate, judge. It never waits and never asks twice. */
+export async function ask<Output>(
+  house: House,
+  // biome-ignore lint/suspicious/noExplicitAny: the input is in the prepared request already
+  endpoint: Endpoint<any, Output>,
+  request: PreparedRequest,
+  context: JudgeContext & { readonly roomId: string | undefined },
+  signal: AbortSignal,
+): Promise<Judgement<Output>> {
+  const { server, roomId } = context;
+  const about = { server, endpoint: endpoint.name, roomId };
+  const startedAt = performance.now();
+  publish("matrix-federation-sdk:request:start", () => about);
+  let outcome: Outcome<Output> | undefined;
+  let cause: unknown;
+  try {
+    const target = await house.resolver.resolve(server, { signal });
+    const toSign = { ...request, destination: server };
+    const authorization =
+      endpoint.authentication === "none" ? [] : await authorizationHeaders(toSign, house.origin, house.keys);
+    const { userAgent } = house;
+    const { maxResponseBytes } = endpoint;
+    const response = await send(
+      house.pools,
+      target,
+      { ...request, authorization, userAgent, maxResponseBytes },
+      signal,
+    );
+    const retryAfter = response.headers["retry-after"];
+    outcome = await readOutcome(
+      {
+        status: response.status,
+        headers: { "retry-after": typeof retryAfter === "string" ? retryAfter : undefined },
+        body: response.bytes,
+        tooLarge: response.tooLarge,
+      },
+      endpoint,
+    );
+  } catch (error) {
+    outcome = failure(error, signal);
+    cause = error;
+  } finally {
+    const status = outcome && outcome.kind !== "failure" ? outcome.status : undefined;
+    publish("matrix-federation-sdk:request:end", () => ({ ...about, ms: performance.now() - startedAt, status }));
+  }
+  const verdict = judge(outcome, endpoint, context);
+  publish("matrix-federation-sdk:verdict", () => ({
+    ...about,
+    ms: performance.now() - startedAt,
+    status: outcome.kind === "failure" ? undefined : outcome.status,
+    verdict: verdict.name,
+    rule: verdict.rule,
+    errcode: outcome.kind === "error" ? outcome.errcode : undefined,
+  }));
+  return { outcome, verdict, error: outcomeError(outcome, verdict, about, cause) };
+}
+
+/** What an error of the rooms says about the server. An abort that is no timeout is the caller's, and passes through. */
+function failure(error: unknown, signal: AbortSignal): Outcome<never> {
+  if (signal.aborted && (signal.reason as Error | null)?.name !== "TimeoutError") throw signal.reason;
+  const requestSent = error instanceof TransportError && error.requestSent;
+  if (signal.aborted) return { kind: "failure", failure: "timeout", requestSent };
+  if (error instanceof ResolveError) return { kind: "failure", failure: "resolve", requestSent };
+  if (!(error instanceof TransportError) || error instanceof SignError) throw error;
+  const kinds = {
+    ERR_CONNECT: "connect",
+    ERR_TLS: "tls",
+    ERR_CONNECTION_LOST: "connectionLost",
+    ERR_TIMEOUT: "timeout",
+  } as const;
+  return { kind: "failure", failure: kinds[error.code], requestSent };
+}

@@ -1,0 +1,72 @@
+/**
+ * Matrix server-to-server requests that know about partial-state rooms.
+ *
+ * @packageDocumentation
+ */
+export type { Answer, RoomCall, RoomCalls, SafeAnswer, SafeTwin, ServerCall, ServerCalls } from "./calls.js";
+export { type BackoffControl, type Client, createClient, type PartialStateControl, type Room } from "./client.js";
+export {
+  type Audience,
+  defineEndpoint,
+  type Endpoint,
+  type FailoverErrcode,
+  type JsonObject,
+  type JsonValue,
+  type ResponseSchema,
+  type SchemaResult,
+} from "./endpoint.js";
+export {
+  FailoverError,
+  type FailoverSummary,
+  FederationError,
+  type FederationErrorCode,
+  type FederationErrorDetails,
+  MatrixError,
+  NameError,
+  OptionError,
+  ResolveError,
+  ResponseError,
+  type ResponseIssue,
+  SignError,
+  TransportError,
+} from "./errors.js";
+export type { Attempt } from "./failover/attempt.js";
+export type { PartialStateEntry } from "./failover/partial-memory.js";
+export type { BackoffOptions, BackoffState } from "./failover/server-records.js";
+export { isServerName, parseServerName, type ServerName } from "./name/server-name.js";
+export {
+  type BackoffEvent,
+  type DiagnosticsEvents,
+  observe,
+  type PartialStateEvent,
+  type RequestEndEvent,
+  type RequestStartEvent,
+  type VerdictEvent,
+} from "./observe.js";
+export type { CallOptions, ClientOptions, Residents, RoomCallOptions, RoomOptions } from "./options.js";
+export type { Dns } from "./resolve/dns.js";
+export type { Address, ConnectTo, ResolvedServer, ResolveStep } from "./resolve/resolved-server.js";
+export type { Resolver } from "./resolve/resolver.js";
+export { canonicalJson } from "./sign/canonical-json.js";
+export { type Signed, signJson, verifySignedJson } from "./sign/signed-json.js";
+export { SigningKey } from "./sign/signing-key.js";
+export { createMemoryStore } from "./store/memory-store.js";
+export type { Store } from "./store/store.js";
+export type { FailureKind, Outcome } from "./validate/outcome.js";
+export { type HttpResponse, readOutcome } from "./validate/read-outcome.js";
+export {
+  isPartialStateErrcode,
+  PARTIAL_STATE_ERRCODE,
+  UNSTABLE_PARTIAL_STATE_ERRCODE,
+} from "./verdict/errcodes.js";
+export {
+  type Consequence,
+  consequences,
+  type JudgeContext,
+  type JudgedEndpoint,
+  judge,
+  type Verdict,
+  type VerdictName,
+  type VerdictRule,
+  verdictRules,
+} from "./verdict/judge.js";

@@ -1,0 +1,79 @@
+import type { BackoffOptions } from "./failover/server-records.js";
+import type { Dns } from "./resolve/dns.js";
+import type { ConnectTo } from "./resolve/resolved-server.js";
+import type { SigningKey } from "./sign/signing-key.js";
+import type { Store } from "./store/store.js";
+
+/** What a client is made with. */
+export interface ClientOptions {
+  /** Our own server name: the origin of signed requests. Without it the client can make unsigned requests only. */
+  readonly serverName?: string | undefined;
+  /** The key, or keys, that sign for {@link ClientOptions.serverName}. */
+  readonly signingKey?: SigningKey | readonly SigningKey[] | undefined;
+  /** Where backoffs and partial-state memories outlive the process; in memory only when absent. */
+  readonly store?: Store | undefined;
+  /** When a server that fails is left alone, and for how long. */
+  readonly backoff?: BackoffOptions | undefined;
+  /** Where DNS records come from: the DNS servers of this machine when absent. */
+  readonly dns?: Dns | undefined;
+  /** Certificates of CAs to trust instead of the usual ones, in PEM: for closed federations and tests. */
+  readonly ca?: string | readonly string[] | undefined;
+  /** Where TCP connections really go, as curl's `--connect-to`: for closed federations and tests. */
+  readonly connectTo?: ConnectTo | undefined;
+  /** The `User-Agent` header; the library's name when absent. */
+  readonly userAgent?: string | undefined;
+  /** How many connections there may be to one destination; 8 when absent. */
+  readonly maxConnectionsPerServer?: number | undefined;
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Aborts the call, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * How long the whole call may take, in milliseconds: all attempts, all waits, the last byte of the body. When absent,
+   * a call may take three times what the endpoint grants one attempt.
+   */
+  readonly timeout?: number | undefined;
+  /**
+   * How many times the servers may be gone through. When absent: 4 for a room, since a server in partial state is
+   * worth asking again; 2 for one server.
+   */
+  readonly rounds?: number | undefined;
+  /** Whether servers in backoff are asked too, when nobody else is left; their failures then do not count. */
+  readonly ignoreBackoff?: boolean | undefined;
+}
+
+/** What calls about a room take. */
+export interface RoomCallOptions extends CallOptions {
+  /** The servers to ask first, such as the one that answered last time. */
+  readonly prefer?: readonly string[] | undefined;
+  /** The servers that sent us the event in question: MSC3895 obliges them to answer, so they are asked first. */
+  readonly sentBy?: readonly string[] | undefined;
+  /** The server through which we joined the room a moment ago: a refusal by the others is then no last word. */
+  readonly joinedVia?: string | undefined;
+}
+
+/**
+ * The servers in a room: a list, something to iterate over, or a function of the room id that returns either. Our own
+ * name and duplicates are dropped. In a list a wrong server name is an error; elsewhere it is skipped.
+ */
+export type Residents =
+  | readonly string[]
+  | AsyncIterable<string>
+  | ((roomId: string) => Iterable<string> | AsyncIterable<string> | Promise<Iterable<string>>);
+
+/** What a room handle is made with. */
+export interface RoomOptions {
+  /** The servers in the room. */
+  readonly residents: Residents;
+}
+
+/** How many attempts' time a call has when the caller does not say: enough for two slow servers and a third. */
+export const DEFAULT_TIMEOUT_FACTOR = 3;
+/** One more try spans a restart; more would keep people waiting for a server that is down. */
+export const DEFAULT_SERVER_ROUNDS = 2;
+/** Three waits, growing to some seconds: partial state often ends while we wait, and never all at once. */
+export const DEFAULT_ROOM_ROUNDS = 4;
+/** More residents than anybody needs to ask; a membership table may have tens of thousands. */
+export const MAX_CANDIDATES = 100;

@@ -1,0 +1,151 @@
+import { constants, createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import type { Dispatcher } from "undici";
+
+/** A response as it came off the wire, its body read, decompressed and bounded. */
+export interface RawResponse {
+  /** The HTTP status. */
+  readonly status: number;
+  /** Whether the status is a success; ky looks at it. */
+  readonly ok: boolean;
+  /** The headers, names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Nothing is left to stream; ky looks at it. */
+  readonly body: null;
+  /** The body, decompressed; cut off at the limit. */
+  readonly bytes: Buffer;
+  /** Whether the body was cut off because it was larger than allowed. */
+  readonly tooLarge: boolean;
+}
+
+/** Why there is no response, and whether any byte of the request may have left. */
+export class SendFailure extends Error {
+  /** Whether any byte of the request may have reached the server. */
+  readonly requestSent: boolean;
+
+  /** With the cause. */
+  constructor(cause: unknown, requestSent: boolean) {
+    super("no response", { cause });
+    this.requestSent = requestSent;
+  }
+}
+
+const ERROR_BODY_BYTES = 64 * 1024;
+
+type Decompressor = ReturnType<typeof createGunzip>;
+
+function decompressor(encoding: string | string[] | undefined): Decompressor | undefined {
+  switch (
+    String(encoding ?? "")
+      .trim()
+      .toLowerCase()
+  ) {
+    case "gzip":
+    case "x-gzip":
+      return createGunzip({ flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH });
+    case "deflate":
+      return createInflate();
+    case "br":
+      return createBrotliDecompress();
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Reads one response for undici's `dispatch`. The body is counted after decompression; beyond the limit the connection
+ * is given up, so that an endless body costs no more than the limit.
+ */
+export class Collector implements Dispatcher.DispatchHandler {
+  readonly #resolve: (response: RawResponse) => void;
+  readonly #reject: (failure: SendFailure) => void;
+  readonly #maxBytes: number;
+  readonly #chunks: Buffer[] = [];
+  #controller: Dispatcher.DispatchController | undefined;
+  #abortReason: Error | undefined;
+  #decompressor: Decompressor | undefined;
+  #limit = 0;
+  #length = 0;
+  #status = 0;
+  #headers: RawResponse["headers"] = {};
+  #over = false;
+
+  /** Settles one of the two functions, once. `maxBytes` bounds a success; error bodies are bounded more tightly. */
+  constructor(resolve: (response: RawResponse) => void, reject: (failure: SendFailure) => void, maxBytes: number) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Gives the request up. */
+  abort(reason: Error): void {
+    this.#abortReason = reason;
+    this.#fail(reason);
+    this.#controller?.abort(reason);
+  }
+
+  /** Called by undici when the request is about to be written to a connection. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#abortReason) controller.abort(this.#abortReason);
+  }
+
+  /** Called by undici with status and headers. */
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: RawResponse["headers"]): void {
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+    this.#limit = status < 300 ? this.#maxBytes : Math.min(this.#maxBytes, ERROR_BODY_BYTES);
+    this.#decompressor = decompressor(headers["content-encoding"]);
+    this.#decompressor
+      ?.on("data", (chunk: Buffer) => this.#take(chunk))
+      .on("end", () => this.#finish(false))
+      .on("error", (error) => this.#giveUp(() => this.#fail(error)))
+      .on("drain", () => this.#controller?.resume());
+  }
+
+  /** Called by undici with a piece of the body. */
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#decompressor) this.#take(chunk);
+    else if (!this.#decompressor.write(chunk)) controller.pause();
+  }
+
+  /** Called by undici when the body has ended. */
+  onResponseEnd(): void {
+    if (this.#decompressor) this.#decompressor.end();
+    else this.#finish(false);
+  }
+
+  /** Called by undici when the connection failed. */
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    this.#fail(error);
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#over) return;
+    const room = this.#limit - this.#length;
+    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    this.#length += Math.min(chunk.length, room);
+    if (chunk.length > room) this.#giveUp(() => this.#finish(true));
+  }
+
+  #finish(tooLarge: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
+    const status = this.#status;
+    this.#resolve({ status, ok: status < 300, headers: this.#headers, body: null, bytes, tooLarge });
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#decompressor?.destroy();
+    this.#reject(new SendFailure(cause, this.#controller !== undefined));
+  }
+
+  #giveUp(settle: () => void): void {
+    settle();
+    this.#decompressor?.destroy();
+    this.#controller?.abort(new Error("The response was given up"));
+  }
+}
