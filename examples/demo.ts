@@ -75,5 +75,7 @@ function printCall(number: number, { via, ms, attempts }: Answer<unknown> & { ms
     const what = status === undefined ? "" : ` (HTTP ${status})`;
     console.log(`  ${server.padEnd(26)} |${bar}| ${String(Math.round(tookMs)).padStart(5)} ms  ${verdict}${what}`);
   }
-  console.log(`  Answered by ${via} after ${ms} ms, ${attempts.length} ${attempts.length === 1 ? "request" : "requests"}.\n`);
+  console.log(
+    `  Answered by ${via} after ${ms} ms, ${attempts.length} ${attempts.length === 1 ? "request" : "requests"}.\n`,
+  );
 }

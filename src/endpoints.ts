@@ -28,6 +28,14 @@ export {
   version,
 } from "./endpoints/one-server.js";
 export {
+  type HierarchyInput,
+  type HierarchyResponse,
+  hierarchy,
+  type TimestampToEventInput,
+  type TimestampToEventResponse,
+  timestampToEvent,
+} from "./endpoints/room-lookups.js";
+export {
   type BackfillInput,
   type BackfillResponse,
   backfill,
@@ -38,9 +46,6 @@ export {
   event,
   eventAuth,
   getMissingEvents,
-  type HierarchyInput,
-  type HierarchyResponse,
-  hierarchy,
   type MissingEventsInput,
   type MissingEventsResponse,
   type Pdu,
@@ -49,7 +54,4 @@ export {
   type StateResponse,
   state,
   stateIds,
-  type TimestampToEventInput,
-  type TimestampToEventResponse,
-  timestampToEvent,
 } from "./endpoints/room-reads.js";

@@ -3,8 +3,9 @@
  *
  * @packageDocumentation
  */
-export type { Answer, RoomCall, RoomCalls, SafeAnswer, SafeTwin, ServerCall, ServerCalls } from "./calls.js";
-export { type BackoffControl, type Client, createClient, type PartialStateControl, type Room } from "./client.js";
+export type { Answer, RoomCall, RoomCalls, SafeAnswer, SafeTwin, ServerCall, ServerCalls } from "./client/calls.js";
+export type { BackoffControl, Client, PartialStateControl, Room } from "./client/client.js";
+export { createClient } from "./client.js";
 export {
   type Audience,
   defineEndpoint,

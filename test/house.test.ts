@@ -9,8 +9,8 @@ import { describe, expect, it } from "vitest";
 const rooms = ["name", "resolve", "sign", "send", "validate", "verdict", "failover"] as const;
 const base = ["errors", "endpoint", "options", "observe", "store"];
 const doors = ["index", "endpoints", "crypto", "server", "testing"].map((name) => `${name}.ts`);
-const seeEverything = ["flow.ts", "client.ts", ...doors];
-const folders = [...rooms, "store", "endpoints", "testing"];
+const seeEverything = ["flow.ts", "client.ts", "client", ...doors];
+const folders = [...rooms, "store", "endpoints", "testing", "client"];
 
 const root = fileURLToPath(new URL("../src/", import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })

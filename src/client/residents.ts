@@ -1,6 +1,6 @@
-import { FailoverError, OptionError, quoted } from "./errors.js";
-import { isServerName, parseServerName } from "./name/server-name.js";
-import { MAX_CANDIDATES, type Residents } from "./options.js";
+import { FailoverError, OptionError, quoted } from "../errors.js";
+import { isServerName, parseServerName } from "../name/server-name.js";
+import { MAX_CANDIDATES, type Residents } from "../options.js";
 
 /**
  * Who may be asked about a room: the caller's residents without ourselves and without duplicates, in the caller's order.

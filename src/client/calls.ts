@@ -1,12 +1,12 @@
-import type { Audience, Endpoint } from "./endpoint.js";
+import type { Audience, Endpoint } from "../endpoint.js";
 import type {
   MakeJoinInput,
   MakeLeaveInput,
   MakeMembershipResponse,
   SendJoinInput,
   SendJoinResponse,
-} from "./endpoints/joins.js";
-import { makeJoin, makeLeave, sendJoin } from "./endpoints/joins.js";
+} from "../endpoints/joins.js";
+import { makeJoin, makeLeave, sendJoin } from "../endpoints/joins.js";
 import type {
   QueryDirectoryInput,
   QueryDirectoryResponse,
@@ -15,8 +15,15 @@ import type {
   SendInput,
   SendResponse,
   VersionResponse,
-} from "./endpoints/one-server.js";
-import { queryDirectory, queryProfile, send, version } from "./endpoints/one-server.js";
+} from "../endpoints/one-server.js";
+import { queryDirectory, queryProfile, send, version } from "../endpoints/one-server.js";
+import type {
+  HierarchyInput,
+  HierarchyResponse,
+  TimestampToEventInput,
+  TimestampToEventResponse,
+} from "../endpoints/room-lookups.js";
+import { hierarchy, timestampToEvent } from "../endpoints/room-lookups.js";
 import type {
   BackfillInput,
   BackfillResponse,
@@ -24,29 +31,16 @@ import type {
   EventAuthResponse,
   EventInput,
   EventResponse,
-  HierarchyInput,
-  HierarchyResponse,
   MissingEventsInput,
   MissingEventsResponse,
   StateIdsResponse,
   StateInput,
   StateResponse,
-  TimestampToEventInput,
-  TimestampToEventResponse,
-} from "./endpoints/room-reads.js";
-import {
-  backfill,
-  event,
-  eventAuth,
-  getMissingEvents,
-  hierarchy,
-  state,
-  stateIds,
-  timestampToEvent,
-} from "./endpoints/room-reads.js";
-import type { FederationError } from "./errors.js";
-import type { Attempt } from "./failover/attempt.js";
-import type { CallOptions, RoomCallOptions } from "./options.js";
+} from "../endpoints/room-reads.js";
+import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from "../endpoints/room-reads.js";
+import type { FederationError } from "../errors.js";
+import type { Attempt } from "../failover/attempt.js";
+import type { CallOptions, RoomCallOptions } from "../options.js";
 
 /** An answer, who gave it, and how it was come by. */
 export interface Answer<Output> {

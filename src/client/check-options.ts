@@ -1,8 +1,8 @@
-import { OptionError, quoted, SignError } from "./errors.js";
-import type { BackoffOptions } from "./failover/server-records.js";
-import { parseServerName } from "./name/server-name.js";
-import type { CallOptions, ClientOptions, RoomCallOptions } from "./options.js";
-import { SigningKey } from "./sign/signing-key.js";
+import { OptionError, quoted, SignError } from "../errors.js";
+import type { BackoffOptions } from "../failover/server-records.js";
+import { parseServerName } from "../name/server-name.js";
+import type { CallOptions, ClientOptions, RoomCallOptions } from "../options.js";
+import { SigningKey } from "../sign/signing-key.js";
 
 const wrong = (option: string, value: unknown, right: string): OptionError =>
   new OptionError("ERR_OPTION", `The option \`${option}\` is ${quoted(value)}; it must be ${right}.`);

@@ -1,0 +1,81 @@
+import type { Endpoint } from "../endpoint.js";
+import type { PartialStateEntry } from "../failover/partial-memory.js";
+import type { BackoffState } from "../failover/server-records.js";
+import type { RoomCallOptions, RoomOptions } from "../options.js";
+import type { Resolver } from "../resolve/resolver.js";
+import type { Answer, RoomCalls, SafeAnswer, SafeTwin, ServerCalls } from "./calls.js";
+
+/** A room whose residents may be asked. */
+export interface Room extends RoomCalls {
+  /** The room's id. */
+  readonly roomId: string;
+  /** The same calls, which return errors instead of throwing them. */
+  readonly safe: SafeTwin<RoomCalls> & Pick<Room, "requestSafely">;
+  /** Asks the residents for an endpoint of your own. A `roomId` in its path is filled in. */
+  request<Input extends object, Output>(
+    endpoint: Endpoint<Input, Output, "resident">,
+    input: Omit<Input, "roomId">,
+    options?: RoomCallOptions,
+  ): Promise<Answer<Output>>;
+  /** As {@link Room.request}, but errors are returned, not thrown. */
+  requestSafely<Input extends object, Output>(
+    endpoint: Endpoint<Input, Output, "resident">,
+    input: Omit<Input, "roomId">,
+    options?: RoomCallOptions,
+  ): Promise<SafeAnswer<Output>>;
+}
+
+/** What is known of servers that fail. */
+export interface BackoffControl {
+  /** A server's state, also when nothing is held against it. */
+  get(server: string): Promise<BackoffState>;
+  /** Every server that this process knows to have failed, paused or misbehaved. */
+  list(): BackoffState[];
+  /** Forgets what is held against a server. */
+  reset(server: string): Promise<void>;
+}
+
+/** What is known of servers that are still joining rooms. */
+export interface PartialStateControl {
+  /** The servers that lately said so of a room. */
+  list(roomId: string): Promise<PartialStateEntry[]>;
+}
+
+/** A client of the federation. */
+export interface Client extends ServerCalls {
+  /** Our own server name; `undefined` in unsigned mode. */
+  readonly serverName: string | undefined;
+  /** The same calls, which return errors instead of throwing them. */
+  readonly safe: SafeTwin<ServerCalls> & Pick<Client, "requestSafely">;
+  /** Servers that fail. */
+  readonly backoff: BackoffControl;
+  /** Servers that are still joining rooms. */
+  readonly partialState: PartialStateControl;
+  /** How server names become addresses: look at it, or make it forget. */
+  readonly resolver: Pick<Resolver, "resolve" | "inspect" | "clear">;
+  /**
+   * A handle for the calls about a room. Makes no request.
+   * @throws {@link NameError} `ERR_ROOM_ID`, or `ERR_SERVER_NAME` for a wrong name in a list of residents.
+   */
+  room(roomId: string, options: RoomOptions): Room;
+  /** Asks one server for an endpoint of your own, or for a room's endpoint without failover. */
+  request<Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    options?: RoomCallOptions,
+  ): Promise<Output>;
+  /** As {@link Client.request}, but errors are returned, not thrown. */
+  requestSafely<Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    options?: RoomCallOptions,
+  ): Promise<SafeAnswer<Output>>;
+  /** Tells that a server is alive, such as when a signed request of it came in: its backoff closes. */
+  markAlive(server: string): Promise<void>;
+  /** Ends all connections and waits until what is known has been saved. Requests under way fail. */
+  close(): Promise<void>;
+  /** As {@link Client.close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
