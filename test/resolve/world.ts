@@ -36,7 +36,7 @@ let authority: Promise<Authority> | undefined;
 /** TLS servers on loopback that stand for public addresses, and a resolver that finds them. */
 export class World {
   readonly names: Record<string, Records> = {};
-  readonly dns: Dns = scriptedDns(this.names);
+  readonly dns: ReturnType<typeof scriptedDns> = scriptedDns(this.names);
   readonly dialled: string[] = [];
   readonly #servers: Server[] = [];
   readonly #resolvers: Resolver[] = [];
