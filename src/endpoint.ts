@@ -22,21 +22,36 @@ export interface ResponseSchema<Output> {
     /** Judges a value. What the library returns to its caller is the value itself, never the schema's copy of it. */
     readonly validate: (value: unknown) => SchemaResult | Promise<SchemaResult>;
     /** Types for inference; absent at run time. */
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
+    readonly types?: ResponseSchemaTypes<Output> | undefined;
   };
+}
+
+/** What a schema is for, as types. */
+export interface ResponseSchemaTypes<Output> {
+  /** What the schema takes: any JSON. */
+  readonly input: unknown;
+  /** What a valid response is. */
+  readonly output: Output;
 }
 
 /** What a schema says of a value. */
 export interface SchemaResult {
   /** What is wrong; absent when the value is valid. */
-  readonly issues?:
-    | ReadonlyArray<{
-        /** What was expected. */
-        readonly message: string;
-        /** Where, from the outside in. */
-        readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
-      }>
-    | undefined;
+  readonly issues?: readonly SchemaIssue[] | undefined;
+}
+
+/** One thing that a schema finds wrong with a value. */
+export interface SchemaIssue {
+  /** What was expected. */
+  readonly message: string;
+  /** Where, from the outside in. */
+  readonly path?: ReadonlyArray<PropertyKey | SchemaPathSegment> | undefined;
+}
+
+/** One step of the path to an issue, for validation libraries that say more of it than its key. */
+export interface SchemaPathSegment {
+  /** The key of the property, or the index of the element. */
+  readonly key: PropertyKey;
 }
 
 /** A Matrix error code on which another resident may do better. */

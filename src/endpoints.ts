@@ -22,6 +22,7 @@ export {
   queryDirectory,
   queryProfile,
   type SendInput,
+  type SendPduResult,
   type SendResponse,
   send,
   type VersionResponse,

@@ -14,6 +14,9 @@ export {
   type JsonObject,
   type JsonValue,
   type ResponseSchema,
+  type ResponseSchemaTypes,
+  type SchemaIssue,
+  type SchemaPathSegment,
   type SchemaResult,
 } from "./endpoint.js";
 export {
@@ -45,8 +48,15 @@ export {
   type VerdictEvent,
 } from "./observe.js";
 export type { CallOptions, ClientOptions, Residents, RoomCallOptions, RoomOptions } from "./options.js";
-export type { Dns } from "./resolve/dns.js";
-export type { Address, ConnectTo, ResolvedServer, ResolveStep } from "./resolve/resolved-server.js";
+export type { Dns, DnsAddress, DnsLookupAddress, DnsSrvRecord } from "./resolve/dns.js";
+export type {
+  Address,
+  ConnectAddress,
+  ConnectTarget,
+  ConnectTo,
+  ResolvedServer,
+  ResolveStep,
+} from "./resolve/resolved-server.js";
 export type { Resolver } from "./resolve/resolver.js";
 export { canonicalJson } from "./sign/canonical-json.js";
 export { type Signed, signJson, verifySignedJson } from "./sign/signed-json.js";

@@ -118,10 +118,16 @@ export interface SendInput {
   edus?: readonly JsonObject[];
 }
 
+/** What became of one event of a transaction. */
+export interface SendPduResult {
+  /** Why the event was refused; absent when it was taken. */
+  error?: string;
+}
+
 /** The answer of {@link send}. */
 export interface SendResponse {
-  /** What became of each event, by event id; `error` where it was refused. */
-  pdus: Record<string, { error?: string }>;
+  /** What became of each event, by event id. */
+  pdus: Record<string, SendPduResult>;
 }
 
 /** `PUT /_matrix/federation/v1/send/{txnId}`: events and ephemeral events for a server. */

@@ -1,5 +1,33 @@
 import { promises as dns } from "node:dns";
 
+/** An address record. */
+export interface DnsAddress {
+  /** The IP address. */
+  readonly address: string;
+  /** How long the record may be kept, in seconds. */
+  readonly ttl: number;
+}
+
+/** An SRV record: where a service of a domain is. */
+export interface DnsSrvRecord {
+  /** The host that offers the service. */
+  readonly name: string;
+  /** The port on that host. */
+  readonly port: number;
+  /** The hosts with the lowest priority are asked first. */
+  readonly priority: number;
+  /** How large a share of the requests the host wants, among those of one priority. */
+  readonly weight: number;
+}
+
+/** An address as the operating system's lookup has it: without a TTL. */
+export interface DnsLookupAddress {
+  /** The IP address. */
+  readonly address: string;
+  /** Its IP version: 4 or 6. */
+  readonly family: number;
+}
+
 /** The part of Node's `dns.promises.Resolver` that is used; an instance of it fits. */
 export interface Dns {
   /**
@@ -8,22 +36,22 @@ export interface Dns {
    * @returns Addresses with their TTL in seconds.
    * @throws An error with a `code` such as `ENOTFOUND`.
    */
-  resolve4(hostname: string, options: { ttl: true }): Promise<{ address: string; ttl: number }[]>;
+  resolve4(hostname: string, options: { ttl: true }): Promise<DnsAddress[]>;
   /**
    * AAAA records.
    *
    * @returns Addresses with their TTL in seconds.
    * @throws An error with a `code` such as `ENODATA`.
    */
-  resolve6(hostname: string, options: { ttl: true }): Promise<{ address: string; ttl: number }[]>;
+  resolve6(hostname: string, options: { ttl: true }): Promise<DnsAddress[]>;
   /**
    * SRV records.
    *
    * @throws An error with a `code` such as `ENOTFOUND`.
    */
-  resolveSrv(hostname: string): Promise<{ name: string; port: number; priority: number; weight: number }[]>;
+  resolveSrv(hostname: string): Promise<DnsSrvRecord[]>;
   /** The operating system's own lookup, asked only where the records gave no address. Absent: nothing else is asked. */
-  lookup?(hostname: string): Promise<{ address: string; family: number }[]>;
+  lookup?(hostname: string): Promise<DnsLookupAddress[]>;
 }
 
 /** One wait for one query, in milliseconds; the second try waits twice as long, and both fit into a lookup's budget. */

@@ -39,6 +39,24 @@ export interface ResolvedServer {
   readonly expiresAt: number;
 }
 
+/** Where a client wants to connect to. */
+export interface ConnectTarget {
+  /** The host name that the address was looked up for, or the IP address that stands in the server name. */
+  readonly hostname: string;
+  /** The IP address. */
+  readonly address: string;
+  /** The TCP port. */
+  readonly port: number;
+}
+
+/** Where a client is to connect to instead. */
+export interface ConnectAddress {
+  /** The IP address. */
+  readonly address: string;
+  /** The TCP port. */
+  readonly port: number;
+}
+
 /**
  * Says where a TCP connection really goes, like curl's `--connect-to`: the names, the `Host` header and the certificate
  * stay as they are. It is asked for every address of a server, and for the connections that fetch `.well-known`.
@@ -46,8 +64,4 @@ export interface ResolvedServer {
  * @param to - The name that was looked up, one of its IP addresses, and the port.
  * @returns The IP address and port to use instead; undefined leaves the connection as it is.
  */
-export type ConnectTo = (to: {
-  hostname: string;
-  address: string;
-  port: number;
-}) => { address: string; port: number } | undefined;
+export type ConnectTo = (to: ConnectTarget) => ConnectAddress | undefined;

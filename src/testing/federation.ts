@@ -1,4 +1,5 @@
 import { OptionError, quoted } from "../errors.js";
+import type { ConnectTo } from "../resolve/resolved-server.js";
 import { SigningKey } from "../sign/signing-key.js";
 import { createAuthority } from "./authority.js";
 import { plainHost, splitName } from "./host-port.js";
@@ -21,16 +22,6 @@ export interface TestFederationOptions {
   readonly servers: readonly (string | TestServerOptions)[];
 }
 
-/** Where a client wants to connect to. */
-export interface ConnectTarget {
-  /** The host name that the address was looked up for, or the IP address that stands in the server name. */
-  readonly hostname: string;
-  /** The IP address. */
-  readonly address: string;
-  /** The port. */
-  readonly port: number;
-}
-
 /** Client options that lead every request to a test federation's names onto its loopback ports. */
 export interface TestClientOptions {
   /** A name server that knows the federation's names and nothing else. */
@@ -41,7 +32,7 @@ export interface TestClientOptions {
    * Where to connect to instead; undefined for hosts outside the federation. Ports of its hosts on which it has no
    * server lead to port 1 of 127.0.0.1, where connections are refused.
    */
-  readonly connectTo: (target: ConnectTarget) => { readonly address: string; readonly port: number } | undefined;
+  readonly connectTo: ConnectTo;
 }
 
 /** A federation of HTTPS servers in this process. Close it when the test is over. */

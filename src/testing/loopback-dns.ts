@@ -1,14 +1,7 @@
 import { isIP } from "node:net";
 
+import type { DnsAddress, DnsSrvRecord } from "../resolve/dns.js";
 import { plainHost } from "./host-port.js";
-
-/** An address with how long it may be kept. */
-export interface DnsAddress {
-  /** The IP address. */
-  readonly address: string;
-  /** Seconds. */
-  readonly ttl: number;
-}
 
 /** A name server in the form of `Resolver` of `node:dns/promises`, with the calls that federation needs. */
 export interface LoopbackDns {
@@ -17,9 +10,7 @@ export interface LoopbackDns {
   /** No IPv6 addresses: rejects with code `ENODATA` for the federation's hosts, `ENOTFOUND` for all others. */
   readonly resolve6: (hostname: string, options?: { readonly ttl: true }) => Promise<DnsAddress[]>;
   /** No SRV records: rejects with code `ENOTFOUND`. */
-  readonly resolveSrv: (
-    hostname: string,
-  ) => Promise<{ name: string; port: number; priority: number; weight: number }[]>;
+  readonly resolveSrv: (hostname: string) => Promise<DnsSrvRecord[]>;
 }
 
 /** A name server that knows these hosts and nothing else. */

@@ -6,7 +6,15 @@ import { OptionError, quoted } from "../errors.js";
  * `/_matrix/`, an endpoint value, or a method with a path: a template such as `/_matrix/x/{roomId}`, or an expression
  * that is tested against the path without its query.
  */
-export type RouteTarget = string | { readonly method: string; readonly path: string | RegExp };
+export type RouteTarget = string | MethodAndPath;
+
+/** The requests with one method and a path, of an endpoint that the table does not have. */
+export interface MethodAndPath {
+  /** The HTTP method. */
+  readonly method: string;
+  /** A template such as `/_matrix/x/{roomId}`, or an expression that is tested against the path without its query. */
+  readonly path: string | RegExp;
+}
 
 /** Whether a request is one that a behaviour was set for. */
 export type RouteMatcher = (request: {
