@@ -6,7 +6,9 @@ const PATIENCE_MS = 1000;
 /** JSON values in a {@link Store}, read and written so that a store which fails or hangs is only a cache miss. */
 export class Saved {
   readonly #store: Store | undefined;
-  readonly #writes = new Set<Promise<void>>();
+  /** What each key shall hold, as far as that is not written yet. */
+  readonly #unwritten = new Map<string, { readonly text: string | undefined; readonly ttlMs: number }>();
+  readonly #writers = new Map<string, Promise<void>>();
 
   /** Over the store; over none, nothing is kept. */
   constructor(store: Store | undefined) {
@@ -36,13 +38,23 @@ export class Saved {
 
   /** Keeps a value for `ttlMs` milliseconds, or forgets it when it is `undefined`. Does not wait. */
   put(key: string, value: JsonValue | undefined, ttlMs: number): void {
-    const store = this.#store;
-    if (!store) return;
-    const write = (async () =>
-      value === undefined ? store.delete(key) : store.set(key, JSON.stringify(value), ttlMs))()
-      .catch(() => undefined)
-      .finally(() => this.#writes.delete(write));
-    this.#writes.add(write);
+    if (!this.#store) return;
+    this.#unwritten.set(key, { text: value === undefined ? undefined : JSON.stringify(value), ttlMs });
+    if (!this.#writers.has(key)) this.#writers.set(key, this.#write(this.#store, key));
+  }
+
+  /** One write of a key at a time, and then the last value only: in a slow store no old value may come last. */
+  async #write(store: Store, key: string): Promise<void> {
+    await undefined;
+    for (let entry = this.#unwritten.get(key); entry; entry = this.#unwritten.get(key)) {
+      this.#unwritten.delete(key);
+      try {
+        await (entry.text === undefined ? store.delete(key) : store.set(key, entry.text, entry.ttlMs));
+      } catch {
+        // A store that fails is a cache miss.
+      }
+    }
+    this.#writers.delete(key);
   }
 
   /** Waits for the writes under way, for a second at most. */
@@ -51,7 +63,7 @@ export class Saved {
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, PATIENCE_MS);
     });
-    await Promise.race([Promise.all(this.#writes), patience]);
+    await Promise.race([Promise.all(this.#writers.values()), patience]);
     clearTimeout(timer);
   }
 }

@@ -104,8 +104,8 @@ export class ServerRecords {
     const record = this.#records.get(server);
     if (!record) return undefined;
     const now = Date.now();
-    if (record.retryAt - now > record.openForMs) record.retryAt = now + record.openForMs;
-    if (record.pausedUntil - now > record.pauseMs) record.pausedUntil = now + record.pauseMs;
+    record.retryAt = Math.min(record.retryAt, now + Math.min(record.openForMs, this.#maxMs));
+    record.pausedUntil = Math.min(record.pausedUntil, now + Math.min(record.pauseMs, MAX_PAUSE_MS));
     return record;
   }
 
@@ -125,7 +125,7 @@ export class ServerRecords {
   failed(server: string, startedAt: number): void {
     const record = this.#touch(server);
     const now = Date.now();
-    if (record.retryAt > now || (record.failedAt > startedAt && record.failedAt <= now)) return;
+    if (record.retryAt > now || (record.failedAt >= startedAt && record.failedAt <= now)) return;
     if (record.opens === 0 && now - record.failedAt > OUTAGE_MS) record.failures = 0;
     record.failures += 1;
     record.failedAt = now;
@@ -193,11 +193,9 @@ export class ServerRecords {
   }
 
   #touch(server: string): ServerRecord {
-    let record = this.#records.get(server);
-    if (!record) {
-      record = blank();
-      this.#records.set(server, record);
-    }
+    const record = this.#records.get(server) ?? blank();
+    // Set again, for a record lives as long as it is written to.
+    this.#records.set(server, record);
     return record;
   }
 

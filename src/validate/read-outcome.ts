@@ -90,7 +90,8 @@ const beginning = (body: Uint8Array | string): string =>
 function retryAfter(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   if (/^\s*\d{1,10}\s*$/.test(header)) return Number(header) * 1000;
-  return milliseconds(Date.parse(header) - Date.now());
+  // Date.parse takes "-1" and "1.5" for dates of the past.
+  return /^[A-Z][a-z]+, .* GMT$/.test(header) ? milliseconds(Date.parse(header) - Date.now()) : undefined;
 }
 
 const milliseconds = (value: unknown): number | undefined =>
