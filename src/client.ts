@@ -8,7 +8,7 @@ import {
 } from "./client/calls.js";
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
-import { candidatesOf, withoutOurselves } from "./client/residents.js";
+import { residentsOf, withoutOurselves } from "./client/residents.js";
 import type { Endpoint } from "./endpoint.js";
 import { FederationError, SignError } from "./errors.js";
 import type { Attempt } from "./failover/attempt.js";
@@ -36,6 +36,7 @@ interface Job<Input extends object, Output> {
   readonly input: Input;
   readonly roomId: string | undefined;
   readonly candidates: () => readonly string[] | Promise<readonly string[]>;
+  readonly oneServer: boolean;
   readonly rounds: number;
   readonly options: RoomCallOptions;
 }
@@ -66,11 +67,11 @@ export function createClient(options: ClientOptions = {}): Client {
     timeoutMs: number,
   ): Flight<Output> {
     const start = (): Flight<Output> =>
-      new Flight((trail, signal, deadlineAt) => failover.run(plan, trail, signal, deadlineAt), timeoutMs);
+      new Flight((trail, cancellation, deadlineAt) => failover.run(plan, trail, cancellation, deadlineAt), timeoutMs);
     if (plan.repeatable !== "anyServer") return start();
     const { joinedVia } = job.options;
     const { candidates, ignoreBackoff, rounds, sentBy, prefer, roomId } = plan;
-    const key = JSON.stringify([uri, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia]);
+    const key = [uri, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia].join("\n");
     const ofEndpoint = flights.get(job.endpoint) ?? new Map<string, Flight<Output>>();
     const known = ofEndpoint.get(key);
     if (known && !known.isAborted) return known;
@@ -95,20 +96,21 @@ export function createClient(options: ClientOptions = {}): Client {
     options.signal?.throwIfAborted();
     const about = { endpoint: endpoint.name };
     const pinned = endpoint.pinnedTo?.(input);
-    const candidates =
-      pinned === undefined ? await job.candidates() : withoutOurselves([parseServerName(pinned).name], origin, about);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
+    const named = pinned === undefined ? await job.candidates() : [parseServerName(pinned).name];
+    const candidates = withoutOurselves(named, origin, about);
     const plan: Plan<Output> = {
       endpoint: endpoint.name,
       repeatable: endpoint.repeatable,
       roomId,
+      oneServer: job.oneServer,
       candidates,
       sentBy,
       prefer,
       rounds,
       attemptTimeoutMs: endpoint.timeoutMs,
       ignoreBackoff,
-      ask: (server, signal) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, signal),
+      ask: (server, cancellation) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, cancellation),
     };
     const timeoutMs = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
     const wanted = `${request.uri} ${request.content ?? ""}`;
@@ -138,17 +140,18 @@ export function createClient(options: ClientOptions = {}): Client {
       input,
       options: callOptions,
       roomId: typeof roomId === "string" ? roomId : undefined,
+      oneServer: true,
       rounds: DEFAULT_SERVER_ROUNDS,
-      candidates: () => withoutOurselves([parseServerName(server).name], origin, { endpoint: endpoint.name }),
+      candidates: () => [parseServerName(server).name],
     };
   };
 
   const request: Client["request"] = async (...args) => unwrapped(await run(serverJob(...args))).value;
-  const requestSafely: Client["requestSafely"] = (...args) => runSafely(serverJob(...args));
+  const requestSafely: Client["safe"]["request"] = (...args) => runSafely(serverJob(...args));
 
   function room(roomId: string, { residents }: RoomOptions): Room {
     checkRoomId(roomId);
-    if (Array.isArray(residents)) for (const name of residents) parseServerName(name);
+    const members = residentsOf(residents, roomId);
     const roomJob = <Input extends object, Output>(
       endpoint: Endpoint<Input, Output, "resident">,
       input: Omit<Input, "roomId">,
@@ -158,18 +161,20 @@ export function createClient(options: ClientOptions = {}): Client {
       input: { ...input, roomId } as unknown as Input,
       options: callOptions,
       roomId,
+      oneServer: false,
       rounds: DEFAULT_ROOM_ROUNDS,
-      candidates: () => candidatesOf(residents, roomId, origin, { endpoint: endpoint.name }),
+      // The servers that the caller names for this call are in the room as well.
+      candidates: async () => [...(callOptions.sentBy ?? []), ...(callOptions.prefer ?? []), ...(await members())],
     });
     const ask: Room["request"] = async (...args) => unwrapped(await run(roomJob(...args)));
-    const askSafely: Room["requestSafely"] = (...args) => runSafely(roomJob(...args));
+    const askSafely: Room["safe"]["request"] = (...args) => runSafely(roomJob(...args));
     const bound = (call: typeof ask | typeof askSafely): Record<string, unknown> =>
       mapValues(
         roomEndpoints,
         (endpoint) => (input: object, callOptions?: RoomCallOptions) => call(endpoint, input, callOptions),
       );
-    const safe = { ...bound(askSafely), requestSafely: askSafely };
-    return { ...bound(ask), roomId, safe, request: ask, requestSafely: askSafely } as unknown as Room;
+    const safe = { ...bound(askSafely), request: askSafely };
+    return { ...bound(ask), roomId, safe, request: ask } as unknown as Room;
   }
 
   const bound = (call: typeof request | typeof requestSafely): Record<string, unknown> => ({
@@ -207,12 +212,11 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     room,
     request,
-    requestSafely,
     markAlive: async (server) => failover.records.clear(await known(server)),
     close,
     [Symbol.asyncDispose]: close,
   };
-  const safe = { ...bound(requestSafely), requestSafely };
+  const safe = { ...bound(requestSafely), request: requestSafely };
   return { ...bound(request), safe, ...rest } as unknown as Client;
 }
 

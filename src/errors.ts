@@ -1,3 +1,5 @@
+import type { Attempt } from "./failover/attempt.js";
+
 /** Every `code` that an error of this library can carry. */
 export type FederationErrorCode =
   | "ERR_OPTION"
@@ -64,6 +66,8 @@ export interface FederationErrorDetails {
   endpoint?: string | undefined;
   /** The error that caused this one. */
   cause?: unknown;
+  /** The code whose explanation fits best, where it is not the error's own. */
+  docsOf?: FederationErrorCode | undefined;
   /** More lines for the message, each already in the form `Name: text`. */
   lines?: readonly string[] | undefined;
 }
@@ -103,7 +107,7 @@ export abstract class FederationError extends Error {
 
   /** Composes the message: a short line, then what it is about, line by line. */
   constructor(code: FederationErrorCode, message: string, details: FederationErrorDetails = {}) {
-    const docsUrl = docsUrls[code];
+    const docsUrl = docsUrls[details.docsOf ?? code];
     const lines = [
       details.server && `Server: ${cleanText(details.server, 260)}`,
       details.endpoint && `Endpoint: ${details.endpoint}`,
@@ -224,7 +228,7 @@ export class MatrixError extends FederationError {
 export type FailoverSummary = "allPartial" | "allRefused" | "allUnavailable" | "mixed" | "notAsked";
 
 /** No server gave a usable answer. It says why, server by server. */
-export class FailoverError<Attempt = unknown> extends FederationError {
+export class FailoverError extends FederationError {
   declare readonly code: "ERR_NO_RESIDENTS" | "ERR_ALL_FAILED" | "ERR_IN_BACKOFF" | "ERR_OUTCOME_UNKNOWN";
   /** Every request that was made, in order, with its verdict. */
   readonly attempts: readonly Attempt[];
@@ -245,7 +249,7 @@ export class FailoverError<Attempt = unknown> extends FederationError {
       retryAt?: number | undefined;
     },
   ) {
-    super(code, message, details);
+    super(code, message, { docsOf: details.summary === "allPartial" ? "ERR_PARTIAL_STATE" : undefined, ...details });
     this.attempts = details.attempts;
     this.summary = details.summary;
     this.retryAt = details.retryAt;

@@ -1,3 +1,4 @@
+import type { Cancellation } from "./cancellation.js";
 import type { Endpoint } from "./endpoint.js";
 import { ResolveError, SignError, TransportError } from "./errors.js";
 import type { Judgement } from "./failover/attempt.js";
@@ -34,7 +35,7 @@ export async function ask<Output>(
   endpoint: Endpoint<any, Output>,
   request: PreparedRequest,
   context: JudgeContext & { readonly roomId: string | undefined },
-  signal: AbortSignal,
+  cancellation: Cancellation,
 ): Promise<Judgement<Output>> {
   const { server, roomId } = context;
   const about = { server, endpoint: endpoint.name, roomId };
@@ -43,8 +44,10 @@ export async function ask<Output>(
   let outcome: Outcome<Output> | undefined;
   let cause: unknown;
   try {
-    const target = await house.resolver.resolve(server, { signal });
-    const toSign = { ...request, destination: server };
+    const { resolver } = house;
+    const target = resolver.inspect(server) ?? (await resolver.resolve(server, { signal: cancellation.signal }));
+    const { method, uri, content } = request;
+    const toSign = { method, uri, content, destination: server };
     const authorization =
       endpoint.authentication === "none" ? [] : await authorizationHeaders(toSign, house.origin, house.keys);
     const { userAgent } = house;
@@ -52,8 +55,8 @@ export async function ask<Output>(
     const response = await send(
       house.pools,
       target,
-      { ...request, authorization, userAgent, maxResponseBytes },
-      signal,
+      { method, uri, content, authorization, userAgent, maxResponseBytes },
+      cancellation,
     );
     const retryAfter = response.headers["retry-after"];
     outcome = await readOutcome(
@@ -66,7 +69,7 @@ export async function ask<Output>(
       endpoint,
     );
   } catch (error) {
-    outcome = failure(error, signal);
+    outcome = failure(error, cancellation);
     cause = error;
   } finally {
     const status = outcome && outcome.kind !== "failure" ? outcome.status : undefined;
@@ -85,10 +88,10 @@ export async function ask<Output>(
 }
 
 /** What an error of the rooms says about the server. An abort that is no timeout is the caller's, and passes through. */
-function failure(error: unknown, signal: AbortSignal): Outcome<never> {
-  if (signal.aborted && (signal.reason as Error | null)?.name !== "TimeoutError") throw signal.reason;
+function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
+  if (cancellation.aborted && (cancellation.reason as Error | null)?.name !== "TimeoutError") throw cancellation.reason;
   const requestSent = error instanceof TransportError && error.requestSent;
-  if (signal.aborted) return { kind: "failure", failure: "timeout", requestSent };
+  if (cancellation.aborted) return { kind: "failure", failure: "timeout", requestSent };
   if (error instanceof ResolveError) return { kind: "failure", failure: "resolve", requestSent };
   if (!(error instanceof TransportError) || error instanceof SignError) throw error;
   const kinds = {

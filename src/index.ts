@@ -4,7 +4,14 @@
  * @packageDocumentation
  */
 export type { Answer, RoomCall, RoomCalls, SafeAnswer, SafeTwin, ServerCall, ServerCalls } from "./client/calls.js";
-export type { BackoffControl, Client, PartialStateControl, Room } from "./client/client.js";
+export type {
+  BackoffControl,
+  Client,
+  PartialStateControl,
+  Room,
+  SafeRoomRequest,
+  SafeServerRequest,
+} from "./client/client.js";
 export { createClient } from "./client.js";
 export {
   type Audience,

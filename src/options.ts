@@ -46,9 +46,10 @@ export interface CallOptions {
 
 /** What calls about a room take. */
 export interface RoomCallOptions extends CallOptions {
-  /** The servers to ask first, such as the one that answered last time. */
+  /** The servers to ask first, such as the one that answered last time; they need not be among the residents. */
   readonly prefer?: readonly string[] | undefined;
-  /** The servers that sent us the event in question: MSC3895 obliges them to answer, so they are asked first. */
+  /** The servers that sent us the event in question: MSC3895 obliges them to answer, so they are asked first. They need not be among the
+   * residents. */
   readonly sentBy?: readonly string[] | undefined;
   /** The server through which we joined the room a moment ago: a refusal by the others is then no last word. */
   readonly joinedVia?: string | undefined;
@@ -60,6 +61,7 @@ export interface RoomCallOptions extends CallOptions {
  */
 export type Residents =
   | readonly string[]
+  | Iterable<string>
   | AsyncIterable<string>
   | ((roomId: string) => Iterable<string> | AsyncIterable<string> | Promise<Iterable<string>>);
 

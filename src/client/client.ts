@@ -5,24 +5,39 @@ import type { RoomCallOptions, RoomOptions } from "../options.js";
 import type { Resolver } from "../resolve/resolver.js";
 import type { Answer, RoomCalls, SafeAnswer, SafeTwin, ServerCalls } from "./calls.js";
 
+/** The safe twin of {@link Room.request}. */
+export interface SafeRoomRequest {
+  /** As {@link Room.request}, but errors are returned, not thrown. */
+  request<Input extends object, Output>(
+    endpoint: Endpoint<Input, Output, "resident">,
+    input: Omit<Input, "roomId">,
+    options?: RoomCallOptions,
+  ): Promise<SafeAnswer<Output>>;
+}
+
+/** The safe twin of {@link Client.request}. */
+export interface SafeServerRequest {
+  /** As {@link Client.request}, but errors are returned, not thrown. */
+  request<Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    options?: RoomCallOptions,
+  ): Promise<SafeAnswer<Output>>;
+}
+
 /** A room whose residents may be asked. */
 export interface Room extends RoomCalls {
   /** The room's id. */
   readonly roomId: string;
   /** The same calls, which return errors instead of throwing them. */
-  readonly safe: SafeTwin<RoomCalls> & Pick<Room, "requestSafely">;
+  readonly safe: SafeTwin<RoomCalls> & SafeRoomRequest;
   /** Asks the residents for an endpoint of your own. A `roomId` in its path is filled in. */
   request<Input extends object, Output>(
     endpoint: Endpoint<Input, Output, "resident">,
     input: Omit<Input, "roomId">,
     options?: RoomCallOptions,
   ): Promise<Answer<Output>>;
-  /** As {@link Room.request}, but errors are returned, not thrown. */
-  requestSafely<Input extends object, Output>(
-    endpoint: Endpoint<Input, Output, "resident">,
-    input: Omit<Input, "roomId">,
-    options?: RoomCallOptions,
-  ): Promise<SafeAnswer<Output>>;
 }
 
 /** What is known of servers that fail. */
@@ -46,7 +61,7 @@ export interface Client extends ServerCalls {
   /** Our own server name; `undefined` in unsigned mode. */
   readonly serverName: string | undefined;
   /** The same calls, which return errors instead of throwing them. */
-  readonly safe: SafeTwin<ServerCalls> & Pick<Client, "requestSafely">;
+  readonly safe: SafeTwin<ServerCalls> & SafeServerRequest;
   /** Servers that fail. */
   readonly backoff: BackoffControl;
   /** Servers that are still joining rooms. */
@@ -65,13 +80,6 @@ export interface Client extends ServerCalls {
     input: Input,
     options?: RoomCallOptions,
   ): Promise<Output>;
-  /** As {@link Client.request}, but errors are returned, not thrown. */
-  requestSafely<Input extends object, Output>(
-    server: string,
-    endpoint: Endpoint<Input, Output>,
-    input: Input,
-    options?: RoomCallOptions,
-  ): Promise<SafeAnswer<Output>>;
   /** Tells that a server is alive, such as when a signed request of it came in: its backoff closes. */
   markAlive(server: string): Promise<void>;
   /** Ends all connections and waits until what is known has been saved. Requests under way fail. */

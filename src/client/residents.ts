@@ -3,19 +3,45 @@ import { isServerName, parseServerName } from "../name/server-name.js";
 import { MAX_CANDIDATES, type Residents } from "../options.js";
 
 /**
- * Who may be asked about a room: the caller's residents without ourselves and without duplicates, in the caller's order.
+ * A function that tells a room's residents, each time it is called. What can be iterated over only once is read once.
  *
  * @throws {@link NameError} `ERR_SERVER_NAME` for a wrong name in a list.
- * @throws {@link FailoverError} `ERR_NO_RESIDENTS` when nobody is left.
+ * @throws {@link OptionError} `ERR_OPTION` for residents of another form.
  */
-export async function candidatesOf(
-  residents: Residents,
-  roomId: string,
-  ourselves: string,
-  about: { endpoint: string },
-): Promise<readonly string[]> {
-  const named = isList(residents) ? checkedList(residents) : await collected(residents, roomId);
-  return withoutOurselves(named, ourselves, about);
+export function residentsOf(residents: Residents, roomId: string): () => Promise<readonly string[]> {
+  if (isList(residents)) {
+    const names = Promise.resolve(residents.map((name) => parseServerName(name).name));
+    return () => names;
+  }
+  if (typeof residents === "function") return async () => collected(await residents(roomId));
+  if (!isIterable(residents)) throw wrongResidents();
+  if (!("next" in residents)) return () => collected(residents);
+  let names: Promise<string[]> | undefined;
+  return () => {
+    names ??= collected(residents);
+    return names;
+  };
+}
+
+const isList = (residents: Residents): residents is readonly string[] => Array.isArray(residents);
+const isIterable = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+const wrongResidents = (): OptionError =>
+  new OptionError(
+    "ERR_OPTION",
+    'The residents must be a list of server names such as ["a.example"], something to iterate over, or a function.',
+  );
+
+/** A membership table may hold names that nobody would type; one of them must not cost the room. */
+async function collected(source: Iterable<string> | AsyncIterable<string>): Promise<string[]> {
+  if (!isIterable(source)) throw wrongResidents();
+  const names = new Set<string>();
+  for await (const name of source) {
+    if (isServerName(name)) names.add(name);
+    // One more than can be asked: one of them may be ourselves.
+    if (names.size > MAX_CANDIDATES) break;
+  }
+  return [...names];
 }
 
 /** The names without ourselves and duplicates; an error when nobody is left. */
@@ -31,28 +57,4 @@ export function withoutOurselves(
       ? `The only server to ask is ourselves, ${quoted(ourselves)}; name another server.`
       : "There is no server to ask: the residents are empty. Pass the names of servers in the room.";
   throw new FailoverError("ERR_NO_RESIDENTS", message, { ...about, attempts: [], summary: "notAsked" });
-}
-
-const isList = (residents: Residents): residents is readonly string[] => Array.isArray(residents);
-
-function checkedList(names: readonly unknown[]): string[] {
-  return names.map((name) => parseServerName(name).name);
-}
-
-/** A membership table may hold names that nobody would type; one of them must not cost the room. */
-async function collected(residents: Exclude<Residents, readonly string[]>, roomId: string): Promise<string[]> {
-  const source = typeof residents === "function" ? await residents(roomId) : residents;
-  if (typeof source !== "object" || source === null || !(Symbol.iterator in source || Symbol.asyncIterator in source)) {
-    throw new OptionError(
-      "ERR_OPTION",
-      'The residents must be a list of server names such as ["a.example"], something to iterate over, or a function.',
-    );
-  }
-  const names = new Set<string>();
-  for await (const name of source) {
-    if (isServerName(name)) names.add(name);
-    // One more than can be asked: one of them may be ourselves.
-    if (names.size > MAX_CANDIDATES) break;
-  }
-  return [...names];
 }

@@ -1,3 +1,4 @@
+import type { Cancellation } from "../cancellation.js";
 import type { FederationError } from "../errors.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { Verdict, VerdictName } from "../verdict/judge.js";
@@ -38,5 +39,5 @@ export interface Judgement<Output> {
   readonly error: FederationError | undefined;
 }
 
-/** Asks one server once. It rejects only when the signal aborts or the library has a bug. */
-export type Ask<Output> = (server: string, signal: AbortSignal) => Promise<Judgement<Output>>;
+/** Asks one server once. It rejects only when it is cancelled or the library has a bug. */
+export type Ask<Output> = (server: string, cancellation: Cancellation) => Promise<Judgement<Output>>;

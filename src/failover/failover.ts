@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import pRetry from "p-retry";
+import type { Cancellation } from "../cancellation.js";
 import type { FederationError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import type { Verdict } from "../verdict/judge.js";
@@ -29,6 +30,8 @@ export interface Plan<Output> {
   readonly repeatable: "anyServer" | "sameServer";
   /** The room, where the request is about one. */
   readonly roomId: string | undefined;
+  /** Whether the caller named the one server to ask, so that its own error says all. */
+  readonly oneServer: boolean;
   /** Who may be asked, in the caller's order. */
   readonly candidates: readonly string[];
   /** The servers that sent us the event in question. */
@@ -80,12 +83,12 @@ export class Failover {
    * Carries a plan out: rounds over the candidates, spaced by growing waits.
    *
    * @param deadlineAt - When nobody waits for the answer any more, on the clock of `performance.now()`.
-   * @throws the signal's reason when it aborts.
+   * @throws what the cancellation was given, when it is cancelled.
    */
   async run<Output>(
     plan: Plan<Output>,
     trail: Trail,
-    signal: AbortSignal,
+    cancellation: Cancellation,
     deadlineAt: () => number,
   ): Promise<Ending<Output>> {
     const loading = this.records.load(plan.candidates);
@@ -93,13 +96,13 @@ export class Failover {
     if (plan.roomId !== undefined) await this.partial.load(plan.roomId);
     const call = new Call(plan, this);
     // The first round runs outside p-retry, so that calls that need no second one do not pay for it.
-    const first = await this.#round(call, trail, signal);
+    const first = await this.#round(call, trail, cancellation);
     if (first) return first;
     const msLeft = (): number => deadlineAt() - performance.now();
     try {
       return await pRetry(
         async (number) => {
-          const ending = number === 1 ? undefined : await this.#round(call, trail, signal);
+          const ending = number === 1 ? undefined : await this.#round(call, trail, cancellation);
           if (!ending) throw new RoundFailed();
           return ending;
         },
@@ -108,25 +111,29 @@ export class Failover {
           minTimeout: FIRST_WAIT_MS,
           maxTimeout: LONGEST_WAIT_MS,
           randomize: true,
-          signal,
+          signal: cancellation.signal,
           shouldRetry: ({ attemptNumber }) =>
             call.msUntilReady() + FIRST_WAIT_MS * 2 ** (attemptNumber - 1) < msLeft() && call.canGoOn(),
           onFailedAttempt: async ({ error, retriesLeft }) => {
             const waitMs = call.msUntilReady();
             if (error instanceof RoundFailed && retriesLeft > 0 && waitMs > 0 && waitMs < msLeft()) {
-              await sleep(waitMs, undefined, { signal });
+              await sleep(waitMs, undefined, { signal: cancellation.signal });
             }
           },
         },
       );
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
+      if (cancellation.aborted) throw cancellation.reason;
       if (!(error instanceof RoundFailed)) throw error;
       return { kind: "exhausted", retryAt: call.retryAt() };
     }
   }
 
-  async #round<Output>(call: Call<Output>, trail: Trail, signal: AbortSignal): Promise<Ending<Output> | undefined> {
+  async #round<Output>(
+    call: Call<Output>,
+    trail: Trail,
+    cancellation: Cancellation,
+  ): Promise<Ending<Output> | undefined> {
     const { plan } = call;
     const order = rank(call.ready(), {
       records: this.records,
@@ -152,12 +159,12 @@ export class Failover {
           return call.judged(server, judgement);
         },
         outrun: (server, ms) => {
-          if (!signal.aborted) this.records.outrun(server, ms);
-          else if (ms >= FAIR_CHANCE_MS && !plan.ignoreBackoff) this.records.failed(server, Date.now());
+          if (!cancellation.aborted) this.records.outrun(server, ms);
+          else if (ms >= FAIR_CHANCE_MS && !plan.ignoreBackoff) this.records.failed(server, Date.now() - ms);
         },
       },
       trail,
-      signal,
+      cancellation,
     );
     if (call.ending?.kind === "answered") {
       this.#hedges.succeed();
@@ -244,7 +251,7 @@ class Call<Output> {
       if (record && record.pausedUntil > now) continue;
       (record && record.retryAt > now ? inBackoff : open).push(server);
     }
-    return this.plan.ignoreBackoff && open.length === 0 ? inBackoff : open;
+    return this.plan.ignoreBackoff ? [...open, ...inBackoff] : open;
   }
 
   /** How long until somebody may be asked who wants to be left alone now, in milliseconds; 0 when somebody is ready. */

@@ -1,3 +1,4 @@
+import { Cancellation } from "../cancellation.js";
 import type { Ending } from "./failover.js";
 import { Trail } from "./trail.js";
 
@@ -13,18 +14,18 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class Flight<Output> {
   /** The attempts so far. */
   readonly trail: Trail = new Trail();
-  readonly #controller = new AbortController();
+  readonly #cancellation = new Cancellation();
   readonly #ending: Promise<Ending<Output>>;
   #waiting = 0;
   #deadlineAt = 0;
 
-  /** Starts it. `run` gets the trail to write to, the signal to obey, and the deadline of the most patient caller. */
+  /** Starts it. `run` gets the trail to write to, the cancellation to obey, and the deadline of the most patient caller. */
   constructor(
-    run: (trail: Trail, signal: AbortSignal, deadlineAt: () => number) => Promise<Ending<Output>>,
+    run: (trail: Trail, cancellation: Cancellation, deadlineAt: () => number) => Promise<Ending<Output>>,
     timeoutMs: number,
   ) {
     this.#deadlineAt = performance.now() + timeoutMs;
-    this.#ending = run(this.trail, this.#controller.signal, () => this.#deadlineAt);
+    this.#ending = run(this.trail, this.#cancellation, () => this.#deadlineAt);
   }
 
   /** Settles when the call has ended, well or badly; never rejects. */
@@ -34,7 +35,7 @@ export class Flight<Output> {
 
   /** Whether everybody has left, so that nobody can join any more. */
   get isAborted(): boolean {
-    return this.#controller.signal.aborted;
+    return this.#cancellation.aborted;
   }
 
   /**
@@ -53,7 +54,7 @@ export class Flight<Output> {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         this.#waiting -= 1;
-        if (abortReason !== undefined && this.#waiting === 0) this.#controller.abort(abortReason);
+        if (abortReason !== undefined && this.#waiting === 0) this.#cancellation.abort(abortReason);
       };
       const onAbort = (): void => {
         leave(signal?.reason);
@@ -68,6 +69,7 @@ export class Flight<Output> {
         Math.min(timeoutMs, MAX_TIMER_MS),
       );
       signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal?.aborted) onAbort();
       this.#ending.then(
         (ending) => {
           leave(undefined);

@@ -42,8 +42,9 @@ export class PartialMemory {
   /** Remembers that a server said it is still joining the room. */
   seen(roomId: string, server: string): void {
     const room = this.#rooms.get(roomId) ?? new Map();
-    const known = room.get(server);
     const now = Date.now();
+    const last = room.get(server);
+    const known = last && isWithin(last.lastSeen, FORGOTTEN_AFTER_MS) ? last : undefined;
     const entry = { server, since: known?.since ?? now, lastSeen: now, times: (known?.times ?? 0) + 1 };
     room.delete(server);
     room.set(server, entry);

@@ -17,11 +17,21 @@ export interface RankContext {
   readonly prefer: readonly string[] | undefined;
 }
 
-const tier = { obliged: 0, preferred: 1, healthy: 2, unknown: 3, troubled: 4, unsupported: 10, partial: 11 };
+const tier = {
+  obliged: 0,
+  preferred: 1,
+  healthy: 2,
+  unknown: 3,
+  troubled: 4,
+  unsupported: 10,
+  partial: 11,
+  inBackoff: Number.MAX_VALUE,
+};
 
 /**
  * The order in which to ask: servers obliged to answer, preferred, healthy (fast ones first), unknown, troubled, without
- * the endpoint, lately in partial state. Within a rank the caller's order holds.
+ * the endpoint, lately in partial state, in backoff (who are here only when the caller ignores that). Within a rank the
+ * caller's order holds.
  */
 export function rank(candidates: readonly string[], context: RankContext): string[] {
   if (candidates.length < 2) return [...candidates];
@@ -32,11 +42,12 @@ export function rank(candidates: readonly string[], context: RankContext): strin
 }
 
 function placeOf(server: string, context: RankContext): number {
+  const record = context.records.get(server);
+  if (record && record.retryAt > Date.now()) return tier.inBackoff;
   if (context.sentBy?.includes(server)) return tier.obliged;
   const demotion = context.roomId === undefined ? 0 : context.partial.demotion(context.roomId, server);
   if (demotion > 0) return tier.partial + demotion;
   if (context.isUnsupported(server)) return tier.unsupported;
-  const record = context.records.get(server);
   const troubles = (record?.failures ?? 0) + (record?.misbehaviours ?? 0);
   if (troubles > 0) return tier.troubled + Math.min(troubles, 5);
   if (context.prefer?.includes(server)) return tier.preferred;

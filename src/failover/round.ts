@@ -1,3 +1,4 @@
+import { Cancellation } from "../cancellation.js";
 import type { Ask, Judgement } from "./attempt.js";
 import type { Trail } from "./trail.js";
 
@@ -29,9 +30,9 @@ const MAX_PARALLEL = 3;
  * Asks one server after the other, the next one too where the last is slow, until a judgement ends the round or nobody
  * is left. Servers that have not answered by then are aborted.
  */
-export function runRound<Output>(round: Round<Output>, trail: Trail, signal: AbortSignal): Promise<void> {
+export function runRound<Output>(round: Round<Output>, trail: Trail, call: Cancellation): Promise<void> {
   return new Promise<void>((resolve, reject) => {
-    const running = new Map<string, { controller: AbortController; begun: number }>();
+    const running = new Map<string, { attempt: Cancellation; begun: number }>();
     let next = 0;
     let over = false;
     let hedgeTimer: NodeJS.Timeout | undefined;
@@ -40,14 +41,14 @@ export function runRound<Output>(round: Round<Output>, trail: Trail, signal: Abo
       if (over) return;
       over = true;
       clearTimeout(hedgeTimer);
-      signal.removeEventListener("abort", onAbort);
-      for (const [server, { controller, begun }] of running) {
+      stopListening();
+      for (const [server, { attempt, begun }] of running) {
         round.outrun(server, performance.now() - begun);
-        controller.abort(signal.aborted ? signal.reason : new DOMException("Another answer came first", "AbortError"));
+        attempt.abort(call.aborted ? call.reason : new DOMException("Another answer came first", "AbortError"));
       }
       settle();
     };
-    const onAbort = (): void => end(() => reject(signal.reason));
+    const stopListening = call.onAbort(() => end(() => reject(call.reason)));
 
     const askNext = (hedge: boolean): void => {
       clearTimeout(hedgeTimer);
@@ -57,16 +58,16 @@ export function runRound<Output>(round: Round<Output>, trail: Trail, signal: Abo
         return;
       }
       next += 1;
-      const controller = new AbortController();
+      const attempt = new Cancellation();
       const timeout = setTimeout(
-        () => controller.abort(new DOMException(`No answer within ${round.attemptTimeoutMs} ms`, "TimeoutError")),
+        () => attempt.abort(new DOMException(`No answer within ${round.attemptTimeoutMs} ms`, "TimeoutError")),
         round.attemptTimeoutMs,
       );
       const place = trail.begin(server, round.number, hedge);
       const startedAt = Date.now();
-      running.set(server, { controller, begun: performance.now() });
+      running.set(server, { attempt, begun: performance.now() });
       armHedge(server);
-      round.ask(server, controller.signal).then(
+      round.ask(server, attempt).then(
         (judgement) => {
           clearTimeout(timeout);
           if (over) return;
@@ -91,8 +92,7 @@ export function runRound<Output>(round: Round<Output>, trail: Trail, signal: Abo
       }, afterMs);
     };
 
-    if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    askNext(false);
+    if (call.aborted) end(() => reject(call.reason));
+    else askNext(false);
   });
 }

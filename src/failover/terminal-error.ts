@@ -39,15 +39,14 @@ export function summarize(attempts: readonly Attempt[]): FailoverSummary {
 
 /** The error of a call that ended without an answer and without a refusal. */
 export function terminalError(
-  plan: Pick<Plan<unknown>, "candidates" | "endpoint" | "repeatable">,
+  plan: Pick<Plan<unknown>, "candidates" | "endpoint" | "oneServer" | "repeatable">,
   attempts: readonly Attempt[],
   { retryAt, timeoutMs }: { retryAt: number | undefined; timeoutMs?: number | undefined },
 ): FederationError {
-  const [only, ...others] = plan.candidates;
-  const about = { endpoint: plan.endpoint, server: others.length === 0 ? only : undefined };
+  const about = { endpoint: plan.endpoint, server: plan.oneServer ? plan.candidates[0] : undefined };
   const last = attempts.at(-1);
   const outcomeUnknown = plan.repeatable === "sameServer" && attempts.some((attempt) => attempt.mayHaveTakenEffect);
-  if (others.length === 0 && last && !outcomeUnknown) {
+  if (plan.oneServer && last && !outcomeUnknown) {
     if (last.error) return last.error;
     return new TransportError("ERR_TIMEOUT", `The server did not answer within ${timeoutMs} ms.`, {
       ...about,

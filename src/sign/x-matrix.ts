@@ -28,11 +28,8 @@ const SEPARATOR = /[ \t]*(?:,[ \t,]*|$)/y;
  * @throws {@link OptionError} `ERR_INPUT` when a value has characters that cannot stand in a header.
  */
 export function formatXMatrix({ origin, destination, keyId, signature }: XMatrix): string {
-  const parameters = Object.entries({ origin, destination, key: keyId, sig: signature });
-  return `X-Matrix ${parameters
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${quote(name, value as string)}`)
-    .join(",")}`;
+  const to = destination === undefined ? "" : `destination=${quote("destination", destination)},`;
+  return `X-Matrix origin=${quote("origin", origin)},${to}key=${quote("key", keyId)},sig=${quote("sig", signature)}`;
 }
 
 function quote(name: string, value: string): string {

@@ -24,8 +24,17 @@ export function parseJson(body: Uint8Array | string): unknown {
   }
 }
 
+/** Whether a text has more than `max` opening brackets: nearly none has, and to find out is cheap. */
+function hasMore(text: string, max: number): boolean {
+  let count = 0;
+  for (const bracket of "[{") {
+    for (let at = text.indexOf(bracket); at !== -1 && count <= max; at = text.indexOf(bracket, at + 1)) count++;
+  }
+  return count > max;
+}
+
 function isTooDeep(text: string): boolean {
-  if (text.length <= MAX_DEPTH) return false;
+  if (!hasMore(text, MAX_DEPTH)) return false;
   let depth = 0;
   let deepest = 0;
   let inString = false;

@@ -22,6 +22,12 @@ export const objects: z.ZodType = z.custom(
   "expected an array of objects",
 );
 
+/** An array of exactly one JSON object. */
+export const oneObject: z.ZodType = z.custom(
+  (value) => Array.isArray(value) && value.length === 1 && isObject(value[0]),
+  "expected an array of exactly one object",
+);
+
 /** An array of strings, such as event ids. */
 export const strings: z.ZodType = z.custom(
   (value) => Array.isArray(value) && value.every((element) => typeof element === "string"),

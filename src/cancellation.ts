@@ -1,0 +1,37 @@
+/**
+ * A way to call something off, as an `AbortController` is. Requests make several, and nearly none is ever used: this
+ * one costs nothing until somebody needs a real signal.
+ */
+export class Cancellation {
+  /** Whether it was called off. */
+  aborted = false;
+  /** Why: what `abort` was given. */
+  reason: unknown;
+  readonly #listeners = new Set<() => void>();
+  #controller: AbortController | undefined;
+
+  /** Calls it off, once. */
+  abort(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.clear();
+    this.#controller?.abort(reason);
+  }
+
+  /** Calls `listener` when it is called off; returns the function that stops listening. */
+  onAbort(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** The same as a signal, for those who know only signals. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.aborted) this.#controller.abort(this.reason);
+    }
+    return this.#controller.signal;
+  }
+}
