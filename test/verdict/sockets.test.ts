@@ -210,7 +210,7 @@ describe("a server that cannot be talked to", () => {
   ])("a short timeout of the caller ends a silence %s, and is not held against the server", async (_, behaviour) => {
     world.on(odd, behaviour);
     const client = world.client();
-    const result = await world.room([odd], client).safe.stateIds({ eventId }, { timeout: 150 });
+    const result = await client.safe.request(odd, stateIds, { roomId: "!a:a.example", eventId }, { timeout: 150 });
     expect(result).toMatchObject({
       ok: false,
       error: { code: "ERR_TIMEOUT" },
