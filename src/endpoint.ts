@@ -134,8 +134,9 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
   }
   if (endpoint.method === "GET" && endpoint.body) wrong("is a GET and has a body; give the fields in `query`.");
   for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
-    if (!(Number.isSafeInteger(endpoint[field]) && endpoint[field] > 0))
-      wrong(`needs a positive integer in \`${field}\`.`);
+    // Timers cannot count further.
+    if (!(Number.isInteger(endpoint[field]) && endpoint[field] > 0 && endpoint[field] < 2 ** 31))
+      wrong(`needs a whole number from 1 to ${2 ** 31 - 1} in \`${field}\`.`);
   }
   if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
     wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");

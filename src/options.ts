@@ -22,7 +22,7 @@ export interface ClientOptions {
   readonly connectTo?: ConnectTo | undefined;
   /** The `User-Agent` header; the library's name when absent. */
   readonly userAgent?: string | undefined;
-  /** How many connections there may be to one destination; 8 when absent. */
+  /** How many connections there may be to one destination; 32 when absent. */
   readonly maxConnectionsPerServer?: number | undefined;
 }
 

@@ -67,7 +67,7 @@ function checkBackoff(backoff: BackoffOptions): void {
 /** Checks what a call was given. */
 export function checkCallOptions(options: RoomCallOptions & CallOptions): void {
   if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
-  const { signal, timeout, rounds, prefer, sentBy, joinedVia } = options;
+  const { signal, timeout, rounds, joinedVia } = options;
   if (
     signal !== undefined &&
     !(typeof signal?.addEventListener === "function" && typeof signal.aborted === "boolean")
@@ -78,7 +78,8 @@ export function checkCallOptions(options: RoomCallOptions & CallOptions): void {
   if (rounds !== undefined && !(Number.isSafeInteger(rounds) && rounds >= 1 && rounds <= 100)) {
     throw wrong("rounds", rounds, "a whole number from 1 to 100");
   }
-  for (const [option, servers] of Object.entries({ prefer, sentBy })) {
+  for (const option of ["prefer", "sentBy"] as const) {
+    const servers = options[option];
     if (servers !== undefined && !Array.isArray(servers)) throw wrong(option, servers, 'a list such as ["a.example"]');
     for (const server of servers ?? []) parseServerName(server);
   }

@@ -6,7 +6,7 @@ import type { ResolvedServer } from "../resolve/resolved-server.js";
 export interface PoolOptions {
   /** Certificates of CAs to trust instead of the usual ones: PEM. */
   readonly ca?: string | readonly string[] | undefined;
-  /** How many connections there may be to one destination; 8 when absent. */
+  /** How many connections there may be to one destination; 32 when absent. */
   readonly maxConnectionsPerServer?: number | undefined;
   /** How many destinations may have connections; 1,000 when absent. */
   readonly maxServers?: number | undefined;
@@ -23,7 +23,7 @@ export class Pools {
   readonly #connector: buildConnector.connector;
 
   /** With the options' defaults filled in. */
-  constructor({ ca, maxConnectionsPerServer = 8, maxServers = 1_000 }: PoolOptions) {
+  constructor({ ca, maxConnectionsPerServer = 32, maxServers = 1_000 }: PoolOptions) {
     this.#connections = maxConnectionsPerServer;
     this.#connector = buildConnector({
       ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),

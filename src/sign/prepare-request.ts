@@ -14,12 +14,12 @@ export interface PreparedRequest {
   readonly content: string | undefined;
 }
 
-const checks: Readonly<Record<string, (text: unknown) => string>> = {
+const checks = Object.entries<(text: unknown) => string>({
   roomId: checkRoomId,
   eventId: checkEventId,
   userId: checkUserId,
   roomAlias: checkRoomAlias,
-};
+});
 
 /**
  * Turns an endpoint and an input into a request, once for all servers that may be asked.
@@ -53,7 +53,7 @@ export function prepareRequest<Input extends object>(
       });
     }
   }
-  for (const [field, check] of Object.entries(checks)) {
+  for (const [field, check] of checks) {
     if (fields[field] !== undefined) check(fields[field]);
   }
   return {

@@ -12,13 +12,17 @@ const ca = readFileSync(caFile, "utf8");
 const concurrencies = [1, 32, 256];
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 9);
 
-const client = createClient({ serverName: "me.example", signingKey: SigningKey.generate(), ca });
+const client = createClient({
+  serverName: "me.example",
+  signingKey: SigningKey.generate(),
+  ca,
+});
 const agent = new Agent({ connect: { ca } });
 let made = 0;
-const eventId = (): string => `$${String(made++).padStart(43, "A")}`;
-const url = (): string => `https://${server}/_matrix/federation/v1/event/${encodeURIComponent(eventId())}`;
+const eventId = () => `$${String(made++).padStart(43, "A")}`;
+const url = () => `https://${server}/_matrix/federation/v1/event/${encodeURIComponent(eventId())}`;
 
-const contenders: Record<string, () => Promise<unknown>> = {
+const contenders = {
   client: () => client.request(server, event, { eventId: eventId() }),
   "undici.request": async () => (await request(url(), { dispatcher: agent })).body.json(),
   fetch: async () => (await fetch(url())).json(),
@@ -26,30 +30,25 @@ const contenders: Record<string, () => Promise<unknown>> = {
 };
 
 /** One sample: enough requests for a steady state, `concurrency` of them under way at any time. */
-async function sample(send: () => Promise<unknown>, concurrency: number): Promise<void> {
+async function sample(send, concurrency) {
   let left = requestsPerSample(concurrency);
-  const worker = async (): Promise<void> => {
+  const worker = async () => {
     while (left-- > 0) await send();
   };
   await Promise.all(Array.from({ length: concurrency }, worker));
 }
 
-const requestsPerSample = (concurrency: number): number => (concurrency === 1 ? 300 : 2_000);
-const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const requestsPerSample = (concurrency) => (concurrency === 1 ? 300 : 2_000);
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
-interface Figures {
-  concurrency: number;
-  perSecond: Record<string, number>;
-  ratios: Record<string, number>;
-}
-
-const figures: Figures[] = [];
+const figures = [];
 for (const concurrency of concurrencies) {
   // Rounds take turns, so that whatever else the machine does falls on all alike; the first round warms up.
-  const rates: Record<string, number[]> = {};
+  const rates = {};
   for (let round = 0; round <= ROUNDS; round++) {
     const bench = new Bench({ time: 0, iterations: 1, warmup: false });
-    for (const [name, send] of Object.entries(contenders)) bench.add(name, () => sample(send, concurrency));
+    // An async function: tinybench would try out any other one, beside the first that is measured.
+    for (const [name, send] of Object.entries(contenders)) bench.add(name, async () => sample(send, concurrency));
     await bench.run();
     for (const { name, result } of bench.tasks) {
       if (result.state !== "completed") throw new Error(`${name} failed`, { cause: "error" in result && result.error });
@@ -58,7 +57,7 @@ for (const concurrency of concurrencies) {
     }
   }
   const perSecond = Object.fromEntries(Object.entries(rates).map(([name, all]) => [name, Math.round(median(all))]));
-  const ratio = (name: string): number =>
+  const ratio = (name) =>
     Number(median((rates.client ?? []).map((ours, round) => ours / (rates[name]?.[round] ?? Number.NaN))).toFixed(2));
   const ratios = { "undici.request": ratio("undici.request"), fetch: ratio("fetch"), ky: ratio("ky") };
   figures.push({ concurrency, perSecond, ratios });

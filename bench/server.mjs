@@ -16,13 +16,10 @@ const event = {
 const body = Buffer.from(JSON.stringify({ origin: "example.org", origin_server_ts: 1, pdus: [event] }));
 const headers = { "content-type": "application/json", "content-length": body.length };
 
-process.once("message", ({ key, cert }: { key: string; cert: string }) => {
+process.once("message", ({ key, cert }) => {
   const server = createServer({ key, cert, keepAliveTimeout: 60_000 }, (_request, response) => {
     response.writeHead(200, headers).end(body);
   });
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address();
-    process.send?.(typeof address === "object" ? address?.port : undefined);
-  });
+  server.listen(0, "127.0.0.1", () => process.send(server.address().port));
 });
 process.once("disconnect", () => process.exit());
