@@ -44,7 +44,7 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const figures = [];
 for (const concurrency of concurrencies) {
   // Rounds take turns, so that whatever else the machine does falls on all alike; the first round warms up.
-  const rates = {};
+  const rates = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
   for (let round = 0; round <= ROUNDS; round++) {
     const bench = new Bench({ time: 0, iterations: 1, warmup: false });
     // An async function: tinybench would try out any other one, beside the first that is measured.
@@ -52,13 +52,11 @@ for (const concurrency of concurrencies) {
     await bench.run();
     for (const { name, result } of bench.tasks) {
       if (result.state !== "completed") throw new Error(`${name} failed`, { cause: "error" in result && result.error });
-      const perSecond = (requestsPerSample(concurrency) * 1000) / result.latency.mean;
-      if (round > 0) (rates[name] ??= []).push(perSecond);
+      if (round > 0) rates[name].push((requestsPerSample(concurrency) * 1000) / result.latency.mean);
     }
   }
   const perSecond = Object.fromEntries(Object.entries(rates).map(([name, all]) => [name, Math.round(median(all))]));
-  const ratio = (name) =>
-    Number(median((rates.client ?? []).map((ours, round) => ours / (rates[name]?.[round] ?? Number.NaN))).toFixed(2));
+  const ratio = (name) => Number(median(rates.client.map((ours, round) => ours / rates[name][round])).toFixed(2));
   const ratios = { "undici.request": ratio("undici.request"), fetch: ratio("fetch"), ky: ratio("ky") };
   figures.push({ concurrency, perSecond, ratios });
 }
