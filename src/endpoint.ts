@@ -82,7 +82,7 @@ export interface Endpoint<Input extends object, Output, Who extends Audience = A
   /** The fields of the input that must be there, beside those of the path. */
   readonly required?: ReadonlyArray<keyof Input & string>;
   /** The most elements that an array of the input may have. */
-  readonly maxItems?: Readonly<Partial<Record<keyof Input & string, number>>>;
+  readonly maxItems?: Readonly<Partial<Record<keyof NoInfer<Input> & string, number>>>;
   /** Whether the request carries an X-Matrix signature. */
   readonly authentication: "signature" | "none";
   /** Who may be asked. */

@@ -4,6 +4,7 @@ import type { Attempt } from "./failover/attempt.js";
 export type FederationErrorCode =
   | "ERR_OPTION"
   | "ERR_INPUT"
+  | "ERR_CLOSED"
   | "ERR_SERVER_NAME"
   | "ERR_ROOM_ID"
   | "ERR_EVENT_ID"
@@ -33,6 +34,7 @@ const SPEC = "https://spec.matrix.org/latest";
 const docsUrls: Readonly<Record<FederationErrorCode, string | undefined>> = {
   ERR_OPTION: undefined,
   ERR_INPUT: `${SPEC}/server-server-api/`,
+  ERR_CLOSED: undefined,
   ERR_SERVER_NAME: `${SPEC}/appendices/#server-name`,
   ERR_ROOM_ID: `${SPEC}/appendices/#room-ids`,
   ERR_EVENT_ID: `${SPEC}/appendices/#event-ids`,
@@ -72,15 +74,14 @@ export interface FederationErrorDetails {
   lines?: readonly string[] | undefined;
 }
 
-const cappedText = (text: string, maxChars: number): string =>
-  text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
-
 /**
  * Text of somebody else, fit for a message or a log: control, format and line-separator characters become spaces and
  * the length is capped, so that a remote server can neither forge log lines nor flood them.
  */
 export function cleanText(text: string, maxChars = 200): string {
-  return cappedText(text.slice(0, maxChars + 1).replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, " "), maxChars);
+  // Capped first: the cut may leave half a character, which is then cleaned away too.
+  const capped = text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
+  return capped.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, " ");
 }
 
 /** The value as it may stand in a message: quoted, cleaned and capped. */
@@ -123,9 +124,9 @@ export abstract class FederationError extends Error {
   }
 }
 
-/** An option or an argument is not what it has to be. Thrown before any I/O. */
+/** An option or an argument is not what it has to be, or the client is closed. Thrown before any I/O. */
 export class OptionError extends FederationError {
-  declare readonly code: "ERR_OPTION" | "ERR_INPUT";
+  declare readonly code: "ERR_OPTION" | "ERR_INPUT" | "ERR_CLOSED";
 }
 
 /** A server name, an identifier or a path segment does not follow the grammar. Thrown before any I/O. */

@@ -12,7 +12,10 @@ import {
 
 export const roomId = "!room:a.example";
 export const eventId = "$KgUnf_Lh8NtLuNgmuAqtQmzLBVKpiTCzZHUTLZTz1TU";
-export const stateIdsAnswer = { pdu_ids: [eventId], auth_chain_ids: [] };
+export const stateIdsAnswer: { pdu_ids: string[]; auth_chain_ids: string[] } = {
+  pdu_ids: [eventId],
+  auth_chain_ids: [],
+};
 export const ourName = "me.example";
 export const ourKey: SigningKey = SigningKey.generate("a_test");
 
@@ -23,6 +26,11 @@ export interface World {
   readonly client: (options?: ClientOptions) => Client;
   /** A handle for {@link roomId} with these residents, of a new client when none is given. */
   readonly room: (residents: readonly string[], client?: Client) => Room;
+  /**
+   * A client that has connections to these servers already, for tests with short timeouts. What the servers were told
+   * to do before is forgotten.
+   */
+  readonly connectedClient: (...servers: readonly string[]) => Promise<Client>;
   readonly server: (name: string) => TestServer;
   /** Sets how a server answers `state_ids`, or another endpoint. */
   readonly on: (server: string, behaviour: Behaviour, endpoint?: string) => void;
@@ -67,6 +75,12 @@ export function createWorld(...servers: readonly (string | TestServerOptions)[])
       return federation;
     },
     client,
+    connectedClient: async (...names) => {
+      const made = client();
+      await Promise.all(names.map((name) => made.version(name)));
+      for (const name of names) federation.server(name).reset();
+      return made;
+    },
     room: (residents, by = client()) => by.room(roomId, { residents }),
     server: (name) => federation.server(name),
     on: (server, behaviour, endpoint = "state_ids") => void federation.server(server).on(endpoint, behaviour),

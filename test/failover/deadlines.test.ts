@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { Cancellation } from "../../src/cancellation.js";
 import { sendJoin } from "../../src/endpoints.js";
 import { Failover, type Plan } from "../../src/failover/failover.js";
 import { Trail } from "../../src/failover/trail.js";
-import { type Attempt, defineEndpoint, type FailoverError } from "../../src/index.js";
+import { defineEndpoint, type FailoverError } from "../../src/index.js";
 import { reply } from "../../src/testing.js";
 import { createWorld, eventId, rejection, roomId, stateIdsAnswer } from "../client/world.js";
 
@@ -146,8 +146,8 @@ describe("an abort by the caller rejects with the signal's own reason, and nothi
 });
 
 describe("a deadline", () => {
-  const expectTimeout = async (promise: Promise<unknown>): Promise<FailoverError<Attempt>> => {
-    const error = await rejection<FailoverError<Attempt>>(promise);
+  const expectTimeout = async (promise: Promise<unknown>): Promise<FailoverError> => {
+    const error = await rejection<FailoverError>(promise);
     expect(error).toMatchObject({ name: "FailoverError", code: "ERR_ALL_FAILED" });
     return error;
   };
@@ -161,9 +161,10 @@ describe("a deadline", () => {
   });
 
   test("covers the waits between rounds: a wait that would outlast it is not begun", async () => {
+    const room = world.room([a, b], await world.connectedClient(a, b));
     world.on(a, reply.partialState());
     world.on(b, reply.partialState());
-    const error = await expectTimeout(world.room([a, b]).stateIds({ eventId }, { timeout: 400 }));
+    const error = await expectTimeout(room.stateIds({ eventId }, { timeout: 400 }));
     expect(error.summary).toBe("allPartial");
     expect(world.requestCount()).toBe(2);
   });
@@ -183,9 +184,10 @@ describe("a deadline", () => {
 
   test("of one attempt ends it, and what became of the request is unknown where it changes the room", async () => {
     const hasty = defineEndpoint({ ...sendJoin, timeoutMs: 200 });
+    const client = await world.connectedClient(a);
     world.on(a, reply.delay(5_000, reply.json({ state: [], auth_chain: [] })), "send_join");
     const error = await rejection(
-      world.client().request(a, hasty, { roomId, eventId, event: {} }, { timeout: 5_000, rounds: 1 }),
+      client.request(a, hasty, { roomId, eventId, event: {} }, { timeout: 5_000, rounds: 1 }),
     );
     expect(error).toMatchObject({
       code: "ERR_OUTCOME_UNKNOWN",
@@ -194,8 +196,11 @@ describe("a deadline", () => {
   });
 });
 
+afterEach(() => void vi.useRealTimers());
+
 describe("a server that was given ten seconds and said nothing", () => {
   test("has failed, though the caller had no more patience, and once for all calls at once (bug: once for each)", async () => {
+    vi.useFakeTimers();
     const failover = new Failover(undefined, undefined);
     const plan: Plan<unknown> = {
       endpoint: "state_ids",
@@ -215,6 +220,7 @@ describe("a server that was given ten seconds and said nothing", () => {
       setTimeout(() => cancellation.abort(reason), 10_100 + index * 50);
       return rejection(failover.run(plan, new Trail(), cancellation, () => Number.POSITIVE_INFINITY));
     });
+    await vi.advanceTimersByTimeAsync(11_000);
     expect(await Promise.all(calls)).toEqual(calls.map(() => reason));
     expect(failover.records.state(a)).toMatchObject({ failures: 1 });
   });

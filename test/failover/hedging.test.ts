@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { makeJoin } from "../../src/endpoints.js";
-import { type Attempt, type Client, defineEndpoint } from "../../src/index.js";
+import { type Attempt, type Client, defineEndpoint, type Endpoint } from "../../src/index.js";
 import { type Behaviour, reply } from "../../src/testing.js";
 import { createWorld, rejection, roomId } from "../client/world.js";
 
@@ -10,15 +10,21 @@ const [a, b, c, d, e] = servers;
 const world = createWorld(...servers);
 
 // An endpoint whose servers count as slow after a tenth of a second, not after a second.
-const read = defineEndpoint({
-  ...makeJoin,
+const read: Endpoint<{ roomId: string }, object, "resident"> = defineEndpoint({
+  ...(makeJoin as unknown as Endpoint<{ roomId: string }, object, "resident">),
   name: "x_read",
   path: "/_matrix/federation/unstable/x/{roomId}",
   query: {},
   required: [],
   timeoutMs: 6_000,
 });
-const change = defineEndpoint({ ...read, name: "x_change", method: "PUT", body: () => ({}), repeatable: "sameServer" });
+const change: typeof read = defineEndpoint({
+  ...read,
+  name: "x_change",
+  method: "PUT",
+  body: () => ({}),
+  repeatable: "sameServer",
+});
 
 const on = (server: string, behaviour: Behaviour): void => void world.server(server).on(read, behaviour);
 const answers = reply.json({ event: {} });

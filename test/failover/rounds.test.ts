@@ -11,8 +11,8 @@ const c = "c.example";
 const world = createWorld(a, b, c, { name: "dead.example", dead: true });
 const all = [a, b, c];
 const answers = reply.json(stateIdsAnswer);
-const failure = async (promise: Promise<unknown>): Promise<FailoverError<Attempt>> => {
-  const error = await rejection<FailoverError<Attempt>>(promise);
+const failure = async (promise: Promise<unknown>): Promise<FailoverError> => {
+  const error = await rejection<FailoverError>(promise);
   expect(error).toBeInstanceOf(FailoverError);
   return error;
 };

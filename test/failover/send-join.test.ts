@@ -39,12 +39,13 @@ describe("send_join goes to another resident", () => {
 });
 
 describe("send_join goes nowhere else", () => {
-  const expectUnknown = async (behaviour: Behaviour, options: object): Promise<FailoverError<Attempt>> => {
+  const expectUnknown = async (behaviour: Behaviour, options: object): Promise<FailoverError> => {
+    const client = await world.connectedClient(a);
     on(a, behaviour);
     on(b, joined);
     const endpoint = defineEndpoint({ ...sendJoin, timeoutMs: 200 });
-    const call = world.room([a, b]).request(endpoint, { eventId, event }, options);
-    const error = await rejection<FailoverError<Attempt>>(call);
+    const call = world.room([a, b], client).request(endpoint, { eventId, event }, options);
+    const error = await rejection<FailoverError>(call);
     expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", outcome: "unknown", name: "FailoverError" });
     expect(error.attempts[0]).toMatchObject({ server: a, mayHaveTakenEffect: true });
     expect(world.requests(b)).toEqual([]);

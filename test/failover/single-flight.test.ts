@@ -115,10 +115,10 @@ describe("each caller", () => {
   });
 
   test("who joins with a longer timeout prolongs the rounds of the shared call", async () => {
+    const room = world.room([b, a], await world.connectedClient(a, b));
     world.on(a, reply.sequence(reply.partialState(), answers));
     const held = reply.held(reply.partialState());
     world.on(b, reply.sequence(held, answers));
-    const room = world.room([b, a]);
     const hasty = rejection(room.stateIds({ eventId }, { timeout: 300 }));
     await held.requested;
     const patient = room.stateIds({ eventId }, { timeout: 10_000 });

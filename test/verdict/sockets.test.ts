@@ -196,8 +196,8 @@ describe("a server that cannot be talked to", () => {
     ["in the middle of the body", reply.stall({ afterBytes: 5 })],
   ])("a server that falls silent %s is given up when its time is over", async (_, behaviour) => {
     const hasty = defineEndpoint({ ...stateIds, timeoutMs: 150 });
+    const client = await world.connectedClient(odd);
     world.on(odd, behaviour);
-    const client = world.client();
     const input = { roomId: "!a:a.example", eventId };
     const error = await rejection<FederationError>(client.request(odd, hasty, input, oneRound));
     expect(error).toMatchObject({ code: "ERR_TIMEOUT", requestSent: true, server: odd });
