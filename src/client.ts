@@ -8,9 +8,9 @@ import {
 } from "./client/calls.js";
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
-import { residentsOf, withoutOurselves } from "./client/residents.js";
+import { residentsOf, toldInTime, withoutOurselves } from "./client/residents.js";
 import type { Endpoint } from "./endpoint.js";
-import { FederationError, SignError } from "./errors.js";
+import { FederationError, OptionError, SignError } from "./errors.js";
 import type { Attempt } from "./failover/attempt.js";
 import { Failover, type Plan } from "./failover/failover.js";
 import { Flight, type Landing } from "./failover/flight.js";
@@ -59,6 +59,9 @@ export function createClient(options: ClientOptions = {}): Client {
   // biome-ignore lint/suspicious/noExplicitAny: the key of the inner map tells the flights of an endpoint apart
   const flights = new Map<Endpoint<any, any>, Map<string, Flight<any>>>();
 
+  const underWay = new Set<Flight<unknown>>();
+  let closed: Error | undefined;
+
   /** Joins an identical read under way, or starts a flight. */
   function flightFor<Output>(
     plan: Plan<Output>,
@@ -66,8 +69,15 @@ export function createClient(options: ClientOptions = {}): Client {
     uri: string,
     timeoutMs: number,
   ): Flight<Output> {
-    const start = (): Flight<Output> =>
-      new Flight((trail, cancellation, deadlineAt) => failover.run(plan, trail, cancellation, deadlineAt), timeoutMs);
+    const start = (): Flight<Output> => {
+      const flight = new Flight<Output>(
+        (trail, cancellation, deadlineAt) => failover.run(plan, trail, cancellation, deadlineAt),
+        timeoutMs,
+      );
+      underWay.add(flight);
+      void flight.over.finally(() => underWay.delete(flight));
+      return flight;
+    };
     if (plan.repeatable !== "anyServer") return start();
     const { joinedVia } = job.options;
     const { candidates, ignoreBackoff, rounds, sentBy, prefer, roomId } = plan;
@@ -87,6 +97,7 @@ export function createClient(options: ClientOptions = {}): Client {
   /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
   async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
     const { endpoint, input, roomId, options } = job;
+    if (closed) throw closed;
     checkCallOptions(options);
     const request = prepareRequest(endpoint, input, origin);
     if (endpoint.authentication === "signature" && keys.length === 0) {
@@ -97,7 +108,11 @@ export function createClient(options: ClientOptions = {}): Client {
     const about = { endpoint: endpoint.name };
     const pinned = endpoint.pinnedTo?.(input);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
-    const named = pinned === undefined ? await job.candidates() : [parseServerName(pinned).name];
+    const granted = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
+    const startedAt = performance.now();
+    const told = pinned === undefined ? job.candidates() : [parseServerName(pinned).name];
+    const named = told instanceof Promise ? await toldInTime(told, granted, options.signal, about) : told;
+    const timeoutMs = Math.max(1, granted - (performance.now() - startedAt));
     const candidates = withoutOurselves(named, origin, about);
     const plan: Plan<Output> = {
       endpoint: endpoint.name,
@@ -112,10 +127,9 @@ export function createClient(options: ClientOptions = {}): Client {
       ignoreBackoff,
       ask: (server, cancellation) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, cancellation),
     };
-    const timeoutMs = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
     const wanted = `${request.uri} ${request.content ?? ""}`;
     const flight = flightFor(plan, job as unknown as Job<object, Output>, wanted, timeoutMs);
-    return landed(plan, await flight.join(timeoutMs, options.signal), flight.trail.snapshot(), timeoutMs);
+    return landed(plan, await flight.join(timeoutMs, options.signal), flight.trail.snapshot(), granted);
   }
 
   /** As {@link run}, with wrong input as a result. */
@@ -164,7 +178,11 @@ export function createClient(options: ClientOptions = {}): Client {
       oneServer: false,
       rounds: DEFAULT_ROOM_ROUNDS,
       // The servers that the caller names for this call are in the room as well.
-      candidates: async () => [...(callOptions.sentBy ?? []), ...(callOptions.prefer ?? []), ...(await members())],
+      candidates: () => {
+        const named = [...(callOptions.sentBy ?? []), ...(callOptions.prefer ?? [])];
+        const told = members();
+        return told instanceof Promise ? told.then((names) => [...named, ...names]) : [...named, ...told];
+      },
     });
     const ask: Room["request"] = async (...args) => unwrapped(await run(roomJob(...args)));
     const askSafely: Room["safe"]["request"] = (...args) => runSafely(roomJob(...args));
@@ -192,6 +210,9 @@ export function createClient(options: ClientOptions = {}): Client {
     return server;
   };
   const close = async (): Promise<void> => {
+    closed ??= new OptionError("ERR_CLOSED", "The client was closed; create another one.");
+    // Before the connections: what they would fail with says nothing about the servers.
+    for (const flight of underWay) flight.cancel(closed);
     await Promise.all([resolver.close(), house.pools.close()]);
     await failover.flush();
   };

@@ -77,5 +77,5 @@ export const DEFAULT_TIMEOUT_FACTOR = 3;
 export const DEFAULT_SERVER_ROUNDS = 2;
 /** Three waits, growing to some seconds: partial state often ends while we wait, and never all at once. */
 export const DEFAULT_ROOM_ROUNDS = 4;
-/** More residents than anybody needs to ask; a membership table may have tens of thousands. */
-export const MAX_CANDIDATES = 100;
+/** More residents than anybody needs to choose from; a membership table may have tens of thousands. */
+export const MAX_CANDIDATES = 1_000;

@@ -1,6 +1,7 @@
 import { FailoverError, OptionError, quoted } from "../errors.js";
 import { isServerName, parseServerName } from "../name/server-name.js";
 import { MAX_CANDIDATES, type Residents } from "../options.js";
+import { BudgetSpent, withinBudget } from "../resolve/budget.js";
 
 /**
  * A function that tells a room's residents, each time it is called. What can be iterated over only once is read once.
@@ -8,9 +9,12 @@ import { MAX_CANDIDATES, type Residents } from "../options.js";
  * @throws {@link NameError} `ERR_SERVER_NAME` for a wrong name in a list.
  * @throws {@link OptionError} `ERR_OPTION` for residents of another form.
  */
-export function residentsOf(residents: Residents, roomId: string): () => Promise<readonly string[]> {
+export function residentsOf(
+  residents: Residents,
+  roomId: string,
+): () => readonly string[] | Promise<readonly string[]> {
   if (isList(residents)) {
-    const names = Promise.resolve(residents.map((name) => parseServerName(name).name));
+    const names = residents.map((name) => parseServerName(name).name);
     return () => names;
   }
   if (typeof residents === "function") return async () => collected(await residents(roomId));
@@ -36,12 +40,34 @@ const wrongResidents = (): OptionError =>
 async function collected(source: Iterable<string> | AsyncIterable<string>): Promise<string[]> {
   if (!isIterable(source)) throw wrongResidents();
   const names = new Set<string>();
+  let seen = 0;
   for await (const name of source) {
     if (isServerName(name)) names.add(name);
+    seen += 1;
     // One more than can be asked: one of them may be ourselves.
-    if (names.size > MAX_CANDIDATES) break;
+    if (names.size > MAX_CANDIDATES || seen > MAX_CANDIDATES * 10) break;
   }
   return [...names];
+}
+
+/**
+ * Waits for residents to be told, within the time of the call.
+ *
+ * @throws {@link FailoverError} `ERR_NO_RESIDENTS` when the time is over; the signal's reason when it aborts.
+ */
+export async function toldInTime(
+  residents: Promise<readonly string[]>,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  about: { endpoint: string },
+): Promise<readonly string[]> {
+  try {
+    return await withinBudget(timeoutMs, signal ?? new AbortController().signal, () => residents);
+  } catch (error) {
+    if (!(error instanceof BudgetSpent)) throw error;
+    const message = `The residents of the room were not told within the call's ${timeoutMs} ms.`;
+    throw new FailoverError("ERR_NO_RESIDENTS", message, { ...about, attempts: [], summary: "notAsked" });
+  }
 }
 
 /** The names without ourselves and duplicates; an error when nobody is left. */

@@ -33,6 +33,11 @@ export class Flight<Output> {
     return this.#ending.catch(() => undefined);
   }
 
+  /** Calls it off for everybody who waits, with the error that they get. */
+  cancel(reason: Error): void {
+    this.#cancellation.abort(reason);
+  }
+
   /** Whether everybody has left, so that nobody can join any more. */
   get isAborted(): boolean {
     return this.#cancellation.aborted;

@@ -99,7 +99,7 @@ export class Collector implements Dispatcher.DispatchHandler {
     this.#decompressor
       ?.on("data", (chunk: Buffer) => this.#take(chunk))
       .on("end", () => this.#finish(false))
-      .on("error", (error) => this.#giveUp(() => this.#fail(error)))
+      .on("error", () => this.#giveUp(() => this.#finishUnreadable()))
       .on("drain", () => this.#controller?.resume());
   }
 
@@ -134,6 +134,12 @@ export class Collector implements Dispatcher.DispatchHandler {
     const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
     const status = this.#status;
     this.#resolve({ status, ok: status < 300, headers: this.#headers, body: null, bytes, tooLarge });
+  }
+
+  /** A body that is not in the encoding it claims to be in is an answer, and no good one: it is as if it were empty. */
+  #finishUnreadable(): void {
+    this.#chunks.length = 0;
+    this.#finish(false);
   }
 
   #fail(cause: unknown): void {
