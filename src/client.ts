@@ -14,6 +14,7 @@ import { FederationError, OptionError, SignError } from "./errors.js";
 import type { Attempt } from "./failover/attempt.js";
 import { Failover, type Plan } from "./failover/failover.js";
 import { Flight, type Landing } from "./failover/flight.js";
+import type { ServerRecords } from "./failover/server-records.js";
 import { terminalError } from "./failover/terminal-error.js";
 import { ask, type House } from "./flow.js";
 import { checkRoomId } from "./name/identifiers.js";
@@ -106,7 +107,7 @@ export function createClient(options: ClientOptions = {}): Client {
     }
     options.signal?.throwIfAborted();
     const about = { endpoint: endpoint.name };
-    const pinned = endpoint.pinnedTo?.(input);
+    const pinned = job.oneServer ? undefined : endpoint.pinnedTo?.(input);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
     const granted = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
     const startedAt = performance.now();
@@ -129,7 +130,13 @@ export function createClient(options: ClientOptions = {}): Client {
     };
     const wanted = `${request.uri} ${request.content ?? ""}`;
     const flight = flightFor(plan, job as unknown as Job<object, Output>, wanted, timeoutMs);
-    return landed(plan, await flight.join(timeoutMs, options.signal), flight.trail.snapshot(), granted);
+    return landed(
+      plan,
+      await flight.join(timeoutMs, options.signal),
+      flight.trail.snapshot(),
+      failover.records,
+      granted,
+    );
   }
 
   /** As {@link run}, with wrong input as a result. */
@@ -137,7 +144,7 @@ export function createClient(options: ClientOptions = {}): Client {
     try {
       return await run(job);
     } catch (error) {
-      if (!(error instanceof FederationError) || job.options.signal?.reason === error) throw error;
+      if (!(error instanceof FederationError) || job.options?.signal?.reason === error) throw error;
       return { ok: false, error, attempts: [] };
     }
   }
@@ -163,8 +170,9 @@ export function createClient(options: ClientOptions = {}): Client {
   const request: Client["request"] = async (...args) => unwrapped(await run(serverJob(...args))).value;
   const requestSafely: Client["safe"]["request"] = (...args) => runSafely(serverJob(...args));
 
-  function room(roomId: string, { residents }: RoomOptions): Room {
+  function room(roomId: string, roomOptions: RoomOptions): Room {
     checkRoomId(roomId);
+    const residents = roomOptions?.residents;
     const members = residentsOf(residents, roomId);
     const roomJob = <Input extends object, Output>(
       endpoint: Endpoint<Input, Output, "resident">,
@@ -245,6 +253,7 @@ function landed<Output>(
   plan: Plan<Output>,
   landing: Landing<Output>,
   attempts: readonly Attempt[],
+  records: ServerRecords,
   timeoutMs: number,
 ): SafeAnswer<Output> {
   switch (landing.kind) {
@@ -255,7 +264,11 @@ function landed<Output>(
     case "exhausted":
       return { ok: false, error: terminalError(plan, attempts, landing), attempts };
     case "outOfTime":
-      return { ok: false, error: terminalError(plan, attempts, { retryAt: undefined, timeoutMs }), attempts };
+      return {
+        ok: false,
+        error: terminalError(plan, attempts, { retryAt: records.retryAt(plan.candidates), timeoutMs }),
+        attempts,
+      };
   }
 }
 

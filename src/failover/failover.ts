@@ -125,7 +125,7 @@ export class Failover {
     } catch (error) {
       if (cancellation.aborted) throw cancellation.reason;
       if (!(error instanceof RoundFailed)) throw error;
-      return { kind: "exhausted", retryAt: call.retryAt() };
+      return { kind: "exhausted", retryAt: this.records.retryAt(plan.candidates) };
     }
   }
 
@@ -264,16 +264,6 @@ class Call<Output> {
   /** Whether another round could ask anybody. */
   canGoOn(): boolean {
     return this.ready().length > 0 || this.#waiting().length > 0;
-  }
-
-  /** When asking again may help: Unix time in milliseconds. */
-  retryAt(): number | undefined {
-    const now = Date.now();
-    const times = this.plan.candidates
-      .map((server) => this.#records.get(server))
-      .map((record) => Math.max(record?.retryAt ?? 0, record?.pausedUntil ?? 0))
-      .filter((time) => time > now);
-    return times.length > 0 ? Math.min(...times) : undefined;
   }
 
   /** Until when those that limit our rate, and are not in backoff too, want to be left alone. */

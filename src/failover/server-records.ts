@@ -114,7 +114,10 @@ export class ServerRecords {
     const record = this.#touch(server);
     record.latencyMs = record.proven ? record.latencyMs * 0.8 + ms * 0.2 : ms;
     record.proven = 1;
-    record.misbehaviours = Math.max(0, record.misbehaviours - 1);
+    if (record.misbehaviours > 0) {
+      record.misbehaviours -= 1;
+      this.#save(server, record);
+    }
     this.#clear(server, record);
   }
 
@@ -166,7 +169,8 @@ export class ServerRecords {
 
   /** Closes the backoff of a server that showed a sign of life, or that somebody vouches for. */
   clear(server: string): void {
-    this.#clear(server, this.#touch(server));
+    const record = this.#records.get(server);
+    if (record) this.#clear(server, record);
   }
 
   /** Forgets everything about a server. */
@@ -183,6 +187,15 @@ export class ServerRecords {
       .filter(
         ({ failures, pausedUntil, misbehaviours }) => failures > 0 || pausedUntil !== undefined || misbehaviours > 0,
       );
+  }
+
+  /** When one of these servers may be asked again that may not be asked now: Unix time in milliseconds. */
+  retryAt(servers: readonly string[]): number | undefined {
+    const times = servers
+      .map((server) => this.get(server))
+      .map((record) => Math.max(record?.retryAt ?? 0, record?.pausedUntil ?? 0))
+      .filter((time) => time > Date.now());
+    return times.length > 0 ? Math.min(...times) : undefined;
   }
 
   /** A server's state. */

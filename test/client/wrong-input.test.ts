@@ -229,3 +229,15 @@ test("a client with several keys signs with each of them", async () => {
   ]);
   expect(request?.signedBy).toBe(ourName);
 });
+
+describe("without types,", () => {
+  test("null for a call's options is an error with a code, also of the safe twin (bug: it was a TypeError)", async () => {
+    const { ok, error } = (await world.client().safe.version(a, null as Wrong)) as Wrong;
+    expect([ok, error.code]).toEqual([false, "ERR_OPTION"]);
+  });
+
+  test("a room without options is an error with a code (bug: it was a TypeError)", () => {
+    const error = thrown(() => (world.client().room as Wrong)(roomId));
+    expect([error.code, error.message]).toEqual(["ERR_OPTION", expect.stringContaining('["a.example"]')]);
+  });
+});

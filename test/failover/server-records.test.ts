@@ -362,3 +362,23 @@ describe("a store that is broken", () => {
     expect(entries.has("key")).toBe(false);
   });
 });
+
+describe("what is not worth remembering", () => {
+  test("a sign of life of a server that nothing is held against takes no room (bug: it pushed out others)", () => {
+    const records = new ServerRecords(new Saved(undefined));
+    records.clear("alive.example");
+    expect(records.get("alive.example")).toBeUndefined();
+  });
+
+  test("misbehaviour that was made up for is made up for in the store too (bug: a restart brought it back)", async () => {
+    const store = createMemoryStore();
+    const saved = new Saved(store);
+    const records = new ServerRecords(saved);
+    records.misbehaved("liar.example");
+    records.answered("liar.example", 5);
+    await saved.flush();
+    const restarted = new ServerRecords(new Saved(store));
+    await restarted.load(["liar.example"]);
+    expect(restarted.state("liar.example").misbehaviours).toBe(0);
+  });
+});
