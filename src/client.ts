@@ -10,7 +10,7 @@ import { checkCallOptions, checkClientOptions, checkedKeys } from "./client/chec
 import type { Client, Room } from "./client/client.js";
 import { residentsOf, toldInTime, withoutOurselves } from "./client/residents.js";
 import type { Endpoint } from "./endpoint.js";
-import { FederationError, OptionError, SignError } from "./errors.js";
+import { isFederationError, OptionError, SignError } from "./errors.js";
 import type { Attempt } from "./failover/attempt.js";
 import { Failover, type Plan } from "./failover/failover.js";
 import { Flight, type Landing } from "./failover/flight.js";
@@ -144,7 +144,7 @@ export function createClient(options: ClientOptions = {}): Client {
     try {
       return await run(job);
     } catch (error) {
-      if (!(error instanceof FederationError) || job.options?.signal?.reason === error) throw error;
+      if (!isFederationError(error) || job.options?.signal?.reason === error) throw error;
       return { ok: false, error, attempts: [] };
     }
   }

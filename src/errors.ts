@@ -257,3 +257,19 @@ export class FailoverError extends FederationError {
     this.outcome = code === "ERR_OUTCOME_UNKNOWN" ? "unknown" : "notDone";
   }
 }
+
+/** Every error of this library, to be told apart by `code` in a `switch`. */
+export type AnyFederationError =
+  | OptionError
+  | NameError
+  | ResolveError
+  | SignError
+  | TransportError
+  | ResponseError
+  | MatrixError
+  | FailoverError;
+
+/** Whether something that was thrown is an error of this library; what a call rejects with otherwise is the caller's own reason. */
+export function isFederationError(error: unknown): error is AnyFederationError {
+  return error instanceof FederationError;
+}

@@ -27,11 +27,13 @@ export {
   type SchemaResult,
 } from "./endpoint.js";
 export {
+  type AnyFederationError,
   FailoverError,
   type FailoverSummary,
   FederationError,
   type FederationErrorCode,
   type FederationErrorDetails,
+  isFederationError,
   MatrixError,
   NameError,
   OptionError,

@@ -1,4 +1,5 @@
 import { type Channel, channel } from "node:diagnostics_channel";
+import type { VerdictName } from "./verdict/judge.js";
 
 /** What is published on `matrix-federation-sdk:request:start`. */
 export interface RequestStartEvent {
@@ -21,7 +22,7 @@ export interface RequestEndEvent extends RequestStartEvent {
 /** What is published on `matrix-federation-sdk:verdict`. */
 export interface VerdictEvent extends RequestEndEvent {
   /** What the outcome means. */
-  readonly verdict: string;
+  readonly verdict: VerdictName;
   /** The rule of the verdict table that matched. */
   readonly rule: string;
   /** The Matrix error code, where there was one. */

@@ -38,7 +38,7 @@ import type {
   StateResponse,
 } from "../endpoints/room-reads.js";
 import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from "../endpoints/room-reads.js";
-import type { FederationError } from "../errors.js";
+import type { AnyFederationError } from "../errors.js";
 import type { Attempt } from "../failover/attempt.js";
 import type { CallOptions, RoomCallOptions } from "../options.js";
 
@@ -62,7 +62,7 @@ export type SafeAnswer<Output> =
       /** There is none. */
       readonly ok: false;
       /** What the throwing twin would have thrown. */
-      readonly error: FederationError;
+      readonly error: AnyFederationError;
       /** Every request that was made, in order, with its verdict. */
       readonly attempts: readonly Attempt[];
     };

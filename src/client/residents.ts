@@ -53,7 +53,7 @@ async function collected(source: Iterable<string> | AsyncIterable<string>): Prom
 /**
  * Waits for residents to be told, within the time of the call.
  *
- * @throws {@link FailoverError} `ERR_NO_RESIDENTS` when the time is over; the signal's reason when it aborts.
+ * @throws {@link FailoverError} `ERR_NO_RESIDENTS` when the time is over or the caller's source failed; the signal's reason when it aborts.
  */
 export async function toldInTime(
   residents: Promise<readonly string[]>,
@@ -64,9 +64,12 @@ export async function toldInTime(
   try {
     return await withinBudget(timeoutMs, signal ?? new AbortController().signal, () => residents);
   } catch (error) {
-    if (!(error instanceof BudgetSpent)) throw error;
-    const message = `The residents of the room were not told within the call's ${timeoutMs} ms.`;
-    throw new FailoverError("ERR_NO_RESIDENTS", message, { ...about, attempts: [], summary: "notAsked" });
+    if (signal?.aborted || error instanceof OptionError) throw error;
+    const message =
+      error instanceof BudgetSpent
+        ? `The residents of the room were not told within the call's ${timeoutMs} ms.`
+        : "The residents of the room could not be told: what was passed as `residents` failed.";
+    throw new FailoverError("ERR_NO_RESIDENTS", message, { ...about, attempts: [], summary: "notAsked", cause: error });
   }
 }
 

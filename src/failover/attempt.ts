@@ -1,5 +1,5 @@
 import type { Cancellation } from "../cancellation.js";
-import type { FederationError } from "../errors.js";
+import type { AnyFederationError } from "../errors.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { Verdict, VerdictName } from "../verdict/judge.js";
 
@@ -26,7 +26,7 @@ export interface Attempt {
   /** How long it took, in milliseconds. */
   readonly ms: number;
   /** The error that it would have been on its own; absent for an answer. */
-  readonly error: FederationError | undefined;
+  readonly error: AnyFederationError | undefined;
 }
 
 /** What one attempt came to. */
@@ -36,7 +36,7 @@ export interface Judgement<Output> {
   /** What that means. */
   readonly verdict: Verdict;
   /** The error that it would be on its own; absent for an answer. */
-  readonly error: FederationError | undefined;
+  readonly error: AnyFederationError | undefined;
 }
 
 /** Asks one server once. It rejects only when it is cancelled or the library has a bug. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import pRetry from "p-retry";
 import type { Cancellation } from "../cancellation.js";
-import type { FederationError } from "../errors.js";
+import type { AnyFederationError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import type { Verdict } from "../verdict/judge.js";
 import type { Ask, Judgement } from "./attempt.js";
@@ -51,7 +51,7 @@ export interface Plan<Output> {
 /** How a call ended, as far as it can be said without the caller's deadline. */
 export type Ending<Output> =
   | { readonly kind: "answered"; readonly value: Output; readonly via: string }
-  | { readonly kind: "stopped"; readonly error: FederationError }
+  | { readonly kind: "stopped"; readonly error: AnyFederationError }
   | { readonly kind: "exhausted"; readonly retryAt: number | undefined };
 
 class RoundFailed extends Error {}

@@ -1,4 +1,4 @@
-import { FederationError, MatrixError, ResponseError, TransportError } from "../errors.js";
+import { type AnyFederationError, MatrixError, ResolveError, ResponseError, TransportError } from "../errors.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { Verdict } from "../verdict/judge.js";
 
@@ -8,7 +8,7 @@ export function outcomeError(
   verdict: Verdict,
   about: { server: string; endpoint: string },
   cause: unknown,
-): FederationError | undefined {
+): AnyFederationError | undefined {
   switch (outcome.kind) {
     case "answer":
       return undefined;
@@ -39,7 +39,7 @@ export function outcomeError(
       });
     }
     case "failure":
-      if (cause instanceof FederationError && cause.server !== undefined) return cause;
+      if (cause instanceof ResolveError && cause.server !== undefined) return cause;
       return failureError(outcome, about, cause);
   }
 }

@@ -1,4 +1,4 @@
-import { FailoverError, type FailoverSummary, type FederationError, TransportError } from "../errors.js";
+import { type AnyFederationError, FailoverError, type FailoverSummary, TransportError } from "../errors.js";
 import type { VerdictName } from "../verdict/judge.js";
 import type { Attempt } from "./attempt.js";
 import type { Plan } from "./failover.js";
@@ -42,7 +42,7 @@ export function terminalError(
   plan: Pick<Plan<unknown>, "candidates" | "endpoint" | "oneServer" | "repeatable">,
   attempts: readonly Attempt[],
   { retryAt, timeoutMs }: { retryAt: number | undefined; timeoutMs?: number | undefined },
-): FederationError {
+): AnyFederationError {
   const about = { endpoint: plan.endpoint, server: plan.oneServer ? plan.candidates[0] : undefined };
   const last = attempts.at(-1);
   const outcomeUnknown = plan.repeatable === "sameServer" && attempts.some((attempt) => attempt.mayHaveTakenEffect);
@@ -54,7 +54,16 @@ export function terminalError(
     });
   }
   const summary = summarize(attempts);
-  const details = { ...about, attempts, summary, retryAt, cause: last?.error, lines: attemptLines(attempts, retryAt) };
+  const late =
+    timeoutMs !== undefined && last?.verdict === "aborted"
+      ? new TransportError("ERR_TIMEOUT", `The server did not answer within the call's ${timeoutMs} ms.`, {
+          endpoint: plan.endpoint,
+          server: last.server,
+          requestSent: last.mayHaveTakenEffect,
+        })
+      : undefined;
+  const cause = last?.error ?? late;
+  const details = { ...about, attempts, summary, retryAt, cause, lines: attemptLines(attempts, retryAt) };
   if (outcomeUnknown) {
     const message =
       "The request was sent, and no answer says whether it took effect. It was not sent to another server.";
@@ -70,8 +79,8 @@ export function terminalError(
 }
 
 function attemptLines(attempts: readonly Attempt[], retryAt: number | undefined): string[] {
-  const shown = attempts.slice(-20).map(({ server, verdict, status, errcode, ms, round }) => {
-    const what = [status, errcode].filter((part) => part !== undefined).join(" ");
+  const shown = attempts.slice(-20).map(({ server, verdict, status, errcode, ms, round, error }) => {
+    const what = [status, errcode ?? error?.code].filter((part) => part !== undefined).join(" ");
     return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms`;
   });
   return [

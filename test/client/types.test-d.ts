@@ -4,11 +4,11 @@ import { z } from "zod";
 import { queryProfile, type StateIdsResponse, stateIds, type VersionResponse, version } from "../../src/endpoints.js";
 import {
   type Answer,
+  type AnyFederationError,
   type Client,
   createClient,
   defineEndpoint,
   type Endpoint,
-  type FederationError,
   type Room,
   type SafeAnswer,
 } from "../../src/index.js";
@@ -77,7 +77,7 @@ describe("does not compile:", () => {
       // @ts-expect-error there may be none
       void result.value;
       if (result.ok) expectTypeOf(result.value).toEqualTypeOf<StateIdsResponse>();
-      else expectTypeOf(result.error).toEqualTypeOf<FederationError>();
+      else expectTypeOf(result.error).toEqualTypeOf<AnyFederationError>();
     };
     expectTypeOf(use).toBeFunction();
   });

@@ -155,6 +155,8 @@ test("a send that was cut off is an unknown outcome too", async () => {
 test("a restricted join that is sent to one named server goes there (bug: it went to the authorising one)", async () => {
   on(a, joined);
   const content = { join_authorised_via_users_server: `@alice:${b}` };
-  await world.client().request(a, sendJoin, { roomId, eventId, event: { type: "m.room.member", content } });
+  await world
+    .client()
+    .request(a, sendJoin, { roomId: "!room:a.example", eventId, event: { type: "m.room.member", content } });
   expect([world.requests(a).length, world.requests(b).length]).toEqual([1, 0]);
 });
