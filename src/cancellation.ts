@@ -35,3 +35,27 @@ export class Cancellation {
     return this.#controller.signal;
   }
 }
+
+const listeners = new WeakMap<AbortSignal, { readonly all: Set<() => void>; readonly onAbort: () => void }>();
+
+/**
+ * Calls `listener` when the signal aborts; returns the function that stops listening. However many listen, the signal
+ * has one listener: a signal of the caller's may be shared by hundreds of calls, and Node warns from the eleventh on.
+ */
+export function onSignalAbort(signal: AbortSignal, listener: () => void): () => void {
+  let entry = listeners.get(signal);
+  if (!entry) {
+    const all = new Set<() => void>();
+    entry = { all, onAbort: () => [...all].forEach((one) => void one()) };
+    listeners.set(signal, entry);
+    signal.addEventListener("abort", entry.onAbort, { once: true });
+  }
+  const { all, onAbort } = entry;
+  all.add(listener);
+  return () => {
+    all.delete(listener);
+    if (all.size > 0) return;
+    signal.removeEventListener("abort", onAbort);
+    listeners.delete(signal);
+  };
+}

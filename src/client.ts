@@ -9,7 +9,7 @@ import {
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
 import { residentsOf, toldInTime, withoutOurselves } from "./client/residents.js";
-import type { Endpoint } from "./endpoint.js";
+import { checkEndpoint, type Endpoint } from "./endpoint.js";
 import { isFederationError, OptionError, SignError } from "./errors.js";
 import type { Attempt } from "./failover/attempt.js";
 import { Failover, type Plan } from "./failover/failover.js";
@@ -100,12 +100,13 @@ export function createClient(options: ClientOptions = {}): Client {
     const { endpoint, input, roomId, options } = job;
     if (closed) throw closed;
     checkCallOptions(options);
+    checkEndpoint(endpoint);
     const request = prepareRequest(endpoint, input, origin);
     if (endpoint.authentication === "signature" && keys.length === 0) {
       const message = "The endpoint needs a signed request; create the client with `serverName` and `signingKey`.";
       throw new SignError("ERR_NO_SIGNING_KEY", message, { endpoint: endpoint.name });
     }
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw options.signal.reason;
     const about = { endpoint: endpoint.name };
     const pinned = job.oneServer ? undefined : endpoint.pinnedTo?.(input);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
@@ -259,8 +260,13 @@ function landed<Output>(
   switch (landing.kind) {
     case "answered":
       return { ok: true, value: landing.value, via: landing.via, attempts };
-    case "stopped":
-      return { ok: false, error: landing.error, attempts };
+    case "stopped": {
+      // A refusal of the repetition does not say what became of the first request.
+      const isUnknown =
+        plan.repeatable === "sameServer" && attempts.some(({ mayHaveTakenEffect }) => mayHaveTakenEffect);
+      const error = isUnknown ? terminalError(plan, attempts, { retryAt: undefined }) : landing.error;
+      return { ok: false, error, attempts };
+    }
     case "exhausted":
       return { ok: false, error: terminalError(plan, attempts, landing), attempts };
     case "outOfTime":

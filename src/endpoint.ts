@@ -118,6 +118,17 @@ export interface Endpoint<Input extends object, Output, Who extends Audience = A
   readonly spec: string;
 }
 
+const checked = new WeakSet<object>();
+
+/** Checks an endpoint that was not made by {@link defineEndpoint}, since its limits would be none. */
+// biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input and output will do
+export function checkEndpoint(endpoint: Endpoint<any, any>): void {
+  if (typeof endpoint !== "object" || endpoint === null) {
+    throw new OptionError("ERR_INPUT", `The endpoint is ${quoted(endpoint)}; make one with defineEndpoint({ … }).`);
+  }
+  if (!checked.has(endpoint)) defineEndpoint(endpoint);
+}
+
 /**
  * Makes an endpoint value, for `client.request` and `room.request`: this is how an MSC's endpoint is called.
  *
@@ -141,5 +152,7 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
   if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
     wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");
   }
-  return Object.freeze({ ...endpoint });
+  const defined = Object.freeze({ ...endpoint });
+  checked.add(defined);
+  return defined;
 }

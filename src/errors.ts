@@ -143,6 +143,8 @@ export class NameError extends FederationError {
 /** The server name could not be turned into addresses. */
 export class ResolveError extends FederationError {
   declare readonly code: "ERR_RESOLVE";
+  /** When the lookup failed: Unix time in milliseconds. Failures are remembered for a while, and told again. */
+  readonly at: number = Date.now();
 }
 
 /** A key cannot be read, is missing, or something cannot be signed. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import pRetry from "p-retry";
 import type { Cancellation } from "../cancellation.js";
-import type { AnyFederationError } from "../errors.js";
+import { type AnyFederationError, ResolveError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import type { Verdict } from "../verdict/judge.js";
 import type { Ask, Judgement } from "./attempt.js";
@@ -19,7 +19,7 @@ const UNHINTED_PAUSE_MS = 5_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const UNSUPPORTED_FOR_MS = 3_600_000;
-/** A server that was given this long and said nothing has failed, also where the caller's own deadline was shorter. */
+/** A server that had this long, or a sixth of what the endpoint grants, has failed, though the call had less time. */
 const FAIR_CHANCE_MS = 10_000;
 
 /** One call: what is asked, whom it may be asked, and how hard to try. */
@@ -159,8 +159,10 @@ export class Failover {
           return call.judged(server, judgement);
         },
         outrun: (server, ms) => {
+          const ranOut = (cancellation.reason as Error | undefined)?.name === "TimeoutError";
+          const fairMs = Math.max(FAIR_CHANCE_MS, plan.attemptTimeoutMs / 6);
           if (!cancellation.aborted) this.records.outrun(server, ms);
-          else if (ms >= FAIR_CHANCE_MS && !plan.ignoreBackoff) this.records.failed(server, Date.now() - ms);
+          else if (ranOut && ms >= fairMs && !plan.ignoreBackoff) this.records.failed(server, Date.now() - ms);
         },
       },
       trail,
@@ -177,15 +179,17 @@ export class Failover {
   #remember(
     plan: Plan<unknown>,
     server: string,
-    { verdict, outcome }: Judgement<unknown>,
+    { verdict, outcome, error }: Judgement<unknown>,
     ms: number,
     startedAt: number,
   ): void {
     const { records, partial } = this;
     if (verdict.backoff === "clear") records.answered(server, ms);
     else if (verdict.backoff === "misbehaviour") records.misbehaved(server);
-    else if (verdict.backoff === "count" && !plan.ignoreBackoff) records.failed(server, startedAt);
-    else if (verdict.backoff === "pause") {
+    else if (verdict.backoff === "count" && !plan.ignoreBackoff) {
+      // A failure of DNS that is only told again happened once.
+      if (!(error instanceof ResolveError && error.at < startedAt)) records.failed(server, startedAt);
+    } else if (verdict.backoff === "pause") {
       const hintMs = outcome.kind === "error" ? outcome.retryAfterMs : undefined;
       records.paused(server, hintMs ?? UNHINTED_PAUSE_MS * (0.5 + Math.random()));
     }

@@ -1,4 +1,4 @@
-import { Cancellation } from "../cancellation.js";
+import { Cancellation, onSignalAbort } from "../cancellation.js";
 import type { Ending } from "./failover.js";
 import { Trail } from "./trail.js";
 
@@ -57,7 +57,7 @@ export class Flight<Output> {
         if (left) return;
         left = true;
         clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
+        stopListening?.();
         this.#waiting -= 1;
         if (abortReason !== undefined && this.#waiting === 0) this.#cancellation.abort(abortReason);
       };
@@ -73,7 +73,7 @@ export class Flight<Output> {
         },
         Math.min(timeoutMs, MAX_TIMER_MS),
       );
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const stopListening = signal && onSignalAbort(signal, onAbort);
       if (signal?.aborted) onAbort();
       this.#ending.then(
         (ending) => {

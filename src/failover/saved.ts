@@ -22,17 +22,11 @@ export class Saved {
 
   /** The value under a key; `undefined` when there is none, when it is no JSON, or when the store does not answer. */
   async get(key: string): Promise<unknown> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS, undefined);
-    });
     try {
-      const text = await Promise.race([this.#store?.get(key), patience]);
+      const text = await patiently(this.#store?.get(key));
       return text === undefined ? undefined : JSON.parse(text);
     } catch {
       return undefined;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -49,7 +43,7 @@ export class Saved {
     for (let entry = this.#unwritten.get(key); entry; entry = this.#unwritten.get(key)) {
       this.#unwritten.delete(key);
       try {
-        await (entry.text === undefined ? store.delete(key) : store.set(key, entry.text, entry.ttlMs));
+        await patiently(entry.text === undefined ? store.delete(key) : store.set(key, entry.text, entry.ttlMs));
       } catch {
         // A store that fails is a cache miss.
       }
@@ -59,11 +53,19 @@ export class Saved {
 
   /** Waits for the writes under way, for a second at most. */
   async flush(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS);
-    });
-    await Promise.race([Promise.all(this.#writers.values()), patience]);
+    await patiently(Promise.all(this.#writers.values()));
+  }
+}
+
+/** What a store answers, or `undefined` when it takes too long. */
+async function patiently<T>(answer: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, undefined);
+  });
+  try {
+    return await Promise.race([answer, patience]);
+  } finally {
     clearTimeout(timer);
   }
 }

@@ -71,7 +71,7 @@ export function terminalError(
   }
   if (attempts.length === 0 && retryAt !== undefined) {
     const message =
-      "Every server that could be asked is in backoff or asked to be left alone; pass `ignoreBackoff` or wait.";
+      "Every server is in backoff or asked to be left alone. Wait; for those in backoff `ignoreBackoff` helps too.";
     return new FailoverError("ERR_IN_BACKOFF", message, details);
   }
   const hurry = timeoutMs === undefined ? "" : ` The call's ${timeoutMs} ms are over.`;

@@ -20,6 +20,8 @@ const DNS_NAME = /^[\da-zA-Z-]{1,63}(?:\.[\da-zA-Z-]{1,63})*\.?$/;
 /** URL parsers and resolvers read `127.1`, `0x7f.1` and `2130706433` as IPv4; no top-level domain is a number. */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0[xX][\da-fA-F]*)\.?$/;
 
+const PUNYCODE = /(?:^|\.)xn--/i;
+
 const wrong = (text: string, what: string): NameError =>
   new NameError("ERR_SERVER_NAME", `The server name ${quoted(text)} ${what}`);
 
@@ -48,6 +50,9 @@ export function parseServerName(text: unknown): ServerName {
   }
   if (!DNS_NAME.test(host)) throw wrong(text, "has a label that is empty or longer than 63 characters.");
   if (ENDS_IN_NUMBER.test(host)) throw wrong(text, "ends in a number and is no IPv4 address of four decimal numbers.");
+  // Such a label may follow the grammar and still be no punycode, and then it can stand in no URL.
+  if (PUNYCODE.test(host) && !URL.canParse(`https://${host}`))
+    throw wrong(text, "has an xn-- label that is no IDNA name.");
   return { name: text, hostname: host, port, kind: "dns" };
 }
 

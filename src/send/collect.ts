@@ -30,6 +30,8 @@ export class SendFailure extends Error {
 }
 
 const ERROR_BODY_BYTES = 64 * 1024;
+const MIN_BUFFER_BYTES = 64 * 1024;
+const EMPTY = Buffer.alloc(0);
 
 type Decompressor = ReturnType<typeof createGunzip>;
 
@@ -59,12 +61,14 @@ export class Collector implements Dispatcher.DispatchHandler {
   readonly #resolve: (response: RawResponse) => void;
   readonly #reject: (failure: SendFailure) => void;
   readonly #maxBytes: number;
-  readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
   #abortReason: Error | undefined;
   #decompressor: Decompressor | undefined;
   #limit = 0;
+  #bytes: Buffer = EMPTY;
   #length = 0;
+  #hasOwnBytes = false;
+  #bodyEnded = false;
   #status = 0;
   #headers: RawResponse["headers"] = {};
   #over = false;
@@ -98,7 +102,8 @@ export class Collector implements Dispatcher.DispatchHandler {
     this.#decompressor = decompressor(headers["content-encoding"]);
     this.#decompressor
       ?.on("data", (chunk: Buffer) => this.#take(chunk))
-      .on("end", () => this.#finish(false))
+      // Where something follows what was compressed, the connection is not free yet, and never may be.
+      .on("end", () => (this.#bodyEnded ? this.#finish(false) : this.#giveUp(() => this.#finish(false))))
       .on("error", () => this.#giveUp(() => this.#finishUnreadable()))
       .on("drain", () => this.#controller?.resume());
   }
@@ -111,6 +116,7 @@ export class Collector implements Dispatcher.DispatchHandler {
 
   /** Called by undici when the body has ended. */
   onResponseEnd(): void {
+    this.#bodyEnded = true;
     if (this.#decompressor) this.#decompressor.end();
     else this.#finish(false);
   }
@@ -123,22 +129,37 @@ export class Collector implements Dispatcher.DispatchHandler {
   #take(chunk: Buffer): void {
     if (this.#over) return;
     const room = this.#limit - this.#length;
-    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    this.#length += Math.min(chunk.length, room);
+    this.#append(chunk.length > room ? chunk.subarray(0, room) : chunk);
     if (chunk.length > room) this.#giveUp(() => this.#finish(true));
+  }
+
+  /** Most bodies are one chunk, which stays where it is. Many chunks go into one buffer: each on its own is an object. */
+  #append(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    if (this.#length === 0) this.#bytes = chunk;
+    else {
+      if (!this.#hasOwnBytes || length > this.#bytes.length) {
+        const grown = Buffer.allocUnsafeSlow(Math.min(this.#limit, Math.max(length * 2, MIN_BUFFER_BYTES)));
+        this.#bytes.copy(grown, 0, 0, this.#length);
+        this.#bytes = grown;
+        this.#hasOwnBytes = true;
+      }
+      chunk.copy(this.#bytes, this.#length);
+    }
+    this.#length = length;
   }
 
   #finish(tooLarge: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
+    const bytes = this.#bytes.subarray(0, this.#length);
     const status = this.#status;
     this.#resolve({ status, ok: status < 300, headers: this.#headers, body: null, bytes, tooLarge });
   }
 
   /** A body that is not in the encoding it claims to be in is an answer, and no good one: it is as if it were empty. */
   #finishUnreadable(): void {
-    this.#chunks.length = 0;
+    this.#length = 0;
     this.#finish(false);
   }
 

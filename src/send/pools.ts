@@ -61,7 +61,8 @@ export class Pools {
   }
 
   #open(target: ResolvedServer): Pool {
-    return new Pool(`https://${target.host}`, {
+    // The name and the address are given with each connection and each request; no text of others stands in this URL.
+    return new Pool("https://destination.invalid", {
       connect: (options, callback) => this.#connect(target, 0, options, callback),
       connections: this.#connections,
       pipelining: 1,
@@ -84,7 +85,13 @@ export class Pools {
     const isLiteral = target.tlsName === address;
     const { servername: _, ...rest } = options;
     this.#connector(
-      { ...rest, hostname: address, port: String(port), ...(!isLiteral && { servername: target.tlsName }) },
+      {
+        ...rest,
+        host: address,
+        hostname: address,
+        port: String(port),
+        ...(!isLiteral && { servername: target.tlsName }),
+      },
       (...[error, socket]) => {
         if (error && index + 1 < target.addresses.length) this.#connect(target, index + 1, options, callback);
         else if (error) callback(error, null);

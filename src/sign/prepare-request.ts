@@ -33,9 +33,6 @@ export function prepareRequest<Input extends object>(
   input: Input,
   origin: string,
 ): PreparedRequest {
-  if (typeof endpoint?.path !== "string") {
-    throw new OptionError("ERR_INPUT", `The endpoint is ${quoted(endpoint)}; make one with defineEndpoint({ … }).`);
-  }
   if (typeof input !== "object" || input === null) {
     throw new OptionError("ERR_INPUT", `The input must be an object of fields, not ${quoted(input)}.`, {
       endpoint: endpoint.name,

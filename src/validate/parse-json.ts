@@ -1,6 +1,13 @@
 /** Deeper than any event that fits into 64 KiB needs to be; deeper values overflow the stack of whoever walks them. */
 const MAX_DEPTH = 512;
 
+/**
+ * Events have an object or an array for each hundred characters. A body of nothing but tiny ones passes every limit of
+ * size, takes half a minute to parse, and gigabytes to hold.
+ */
+const CHARS_PER_OBJECT = 16;
+const MIN_OBJECTS = 100_000;
+
 /** A body that is no JSON, or JSON beyond the limits. */
 export class InvalidJson {
   /** What is wrong with it. */
@@ -18,7 +25,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function parseJson(body: Uint8Array | string): unknown {
   try {
     const text = typeof body === "string" ? body : utf8.decode(body);
-    return isTooDeep(text) ? new InvalidJson(`nested deeper than ${MAX_DEPTH} levels`) : JSON.parse(text);
+    if (isTooDeep(text)) return new InvalidJson(`nested deeper than ${MAX_DEPTH} levels`);
+    const maxObjects = Math.max(MIN_OBJECTS, text.length / CHARS_PER_OBJECT);
+    return hasMore(text, maxObjects)
+      ? new InvalidJson("more objects than so few bytes have use for")
+      : JSON.parse(text);
   } catch (error) {
     return new InvalidJson(error instanceof SyntaxError ? "not JSON" : "not UTF-8, or too long to read as one text");
   }

@@ -53,14 +53,16 @@ async function schemaIssues(
 ): Promise<ResponseIssue[]> {
   try {
     const judged = endpoint.response["~standard"].validate(json);
-    const result: SchemaResult = judged instanceof Promise ? await judged : judged;
+    const result: SchemaResult = "then" in judged ? await judged : judged;
     return (result.issues ?? []).slice(0, MAX_ISSUES).map((issue) => ({
       path: cleanText(`$${(issue.path ?? []).map(segment).join("")}`),
       message: cleanText(issue.message),
     }));
   } catch (error) {
     // A schema of the caller's that throws on hostile input: the answer is not valid, and nothing crashes.
-    return [{ path: "$", message: `the schema failed: ${cleanText(String(error))}` }];
+    return [
+      { path: "$", message: `the schema failed: ${cleanText(error instanceof Error ? error.message : typeof error)}` },
+    ];
   }
 }
 

@@ -225,7 +225,7 @@ export const verdictRules: readonly VerdictRule[] = [
 function mayHaveTakenEffect(verdict: VerdictName, outcome: Outcome): boolean {
   if (outcome.kind === "failure") return outcome.requestSent;
   if (verdict === "invalid") return true;
-  return verdict === "unavailable" && outcome.status >= 500;
+  return verdict === "unavailable" && (outcome.status >= 500 || outcome.status === 408 || outcome.status === 499);
 }
 
 /**

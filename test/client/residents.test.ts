@@ -117,14 +117,14 @@ describe("the residents of a room", () => {
     expect([read, attempts.length]).toEqual([1001, 1000]);
   });
 
-  test("that throw make the call fail with what they threw", async () => {
-    const reason = new Error("The database is down");
+  test("that throw make the call fail with an error that has what they threw as its cause", async () => {
+    const cause = new Error("The database is down");
     const residents = (): never => {
-      throw reason;
+      throw cause;
     };
     const room = world.client().room(roomId, { residents });
-    expect(await rejection(room.stateIds({ eventId }))).toBe(reason);
-    expect(await rejection(room.safe.stateIds({ eventId }))).toBe(reason);
+    expect(await rejection(room.stateIds({ eventId }))).toMatchObject({ code: "ERR_NO_RESIDENTS", cause });
+    expect(await room.safe.stateIds({ eventId })).toMatchObject({ ok: false, error: { cause } });
   });
 
   test.each([

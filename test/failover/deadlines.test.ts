@@ -199,7 +199,8 @@ describe("a deadline", () => {
 afterEach(() => void vi.useRealTimers());
 
 describe("a server that was given ten seconds and said nothing", () => {
-  test("has failed, though the caller had no more patience, and once for all calls at once (bug: once for each)", async () => {
+  /** What is held against the server after four calls that ended after some ten seconds, each for this reason. */
+  async function failuresAfter(why: Error): Promise<number> {
     vi.useFakeTimers();
     const failover = new Failover(undefined, undefined);
     const plan: Plan<unknown> = {
@@ -217,11 +218,19 @@ describe("a server that was given ten seconds and said nothing", () => {
     };
     const calls = [0, 1, 2, 3].map((index) => {
       const cancellation = new Cancellation();
-      setTimeout(() => cancellation.abort(reason), 10_100 + index * 50);
+      setTimeout(() => cancellation.abort(why), 10_100 + index * 50);
       return rejection(failover.run(plan, new Trail(), cancellation, () => Number.POSITIVE_INFINITY));
     });
     await vi.advanceTimersByTimeAsync(11_000);
-    expect(await Promise.all(calls)).toEqual(calls.map(() => reason));
-    expect(failover.records.state(a)).toMatchObject({ failures: 1 });
+    expect(await Promise.all(calls)).toEqual(calls.map(() => why));
+    return failover.records.state(a).failures;
+  }
+
+  test("has failed, though the caller had no more patience, and once for all calls at once (bug: once for each)", async () => {
+    expect(await failuresAfter(new DOMException("too late", "TimeoutError"))).toBe(1);
+  });
+
+  test("has not failed when the caller changed its mind (bug: an abort opened the backoff)", async () => {
+    expect(await failuresAfter(reason)).toBe(0);
   });
 });

@@ -152,6 +152,17 @@ test("a send that was cut off is an unknown outcome too", async () => {
   expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", server: a });
 });
 
+test("a join whose fate is unknown stays so when its repetition is refused (bug: only the refusal was told)", async () => {
+  on(a, reply.sequence(reply.reset({ when: "beforeResponse" }), reply.matrixError(403, "M_FORBIDDEN", "no")));
+  on(b, joined);
+  const result = await world.room([a, b]).safe.sendJoin({ eventId, event: { type: "m.room.member" } });
+  expect(result).toMatchObject({
+    ok: false,
+    error: { code: "ERR_OUTCOME_UNKNOWN", cause: { errcode: "M_FORBIDDEN" } },
+  });
+  expect(world.requests(b)).toEqual([]);
+});
+
 test("a restricted join that is sent to one named server goes there (bug: it went to the authorising one)", async () => {
   on(a, joined);
   const content = { join_authorised_via_users_server: `@alice:${b}` };
