@@ -1,30 +1,58 @@
-/** Runs throughput.mjs in a process whose global fetch trusts the bench server's certificate. */
+/** Signed GETs a second through the client, over the same work done with barer means, as ratios within one run. */
 import { fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAuthority } from "../dist/testing/authority.js";
 
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 9);
 const authority = await createAuthority();
 const folder = await mkdtemp(join(tmpdir(), "matrix-federation-sdk-bench-"));
 const caFile = join(folder, "ca.pem");
 await writeFile(caFile, authority.ca);
 
-const server = fork(fileURLToPath(new URL("./server.mjs", import.meta.url)));
-const port = await new Promise((resolve, reject) => {
-  server.once("message", (message) => resolve(message));
-  server.once("exit", () => reject(new Error("The bench server did not start")));
-  void authority.issue("127.0.0.1").then((certificate) => server.send(certificate));
-});
-
-const code = await new Promise((resolve) => {
-  const throughput = fileURLToPath(new URL("./throughput.mjs", import.meta.url));
+const start = (file, ...args) => {
+  // Global fetch takes further certificates from the environment only.
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile };
-  fork(throughput, [String(port), caFile, ...process.argv.slice(2)], { env }).once("exit", (exit) =>
-    resolve(exit ?? 1),
-  );
-});
-server.kill();
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env });
+  child.once("exit", (code) => code && process.exit(code));
+  return child;
+};
+const server = start("./server.mjs");
+server.send(await authority.issue("127.0.0.1"));
+const [port] = await once(server, "message");
+
+const names = ["client", "undici.request", "fetch", "ky"];
+const children = new Map(names.map((name) => [name, start("./contender.mjs", name, String(port), caFile)]));
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+const figures = [];
+for (const concurrency of [1, 32, 256]) {
+  const requests = concurrency === 1 ? 500 : 4_000;
+  const rates = Object.fromEntries(names.map((name) => [name, []]));
+  // Contenders take turns, so that whatever else the machine does falls on all alike; the first round warms up.
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [name, child] of children) {
+      child.send({ concurrency, requests });
+      const [perSecond] = await once(child, "message");
+      if (round > 0) rates[name].push(perSecond);
+    }
+  }
+  const perSecond = Object.fromEntries(names.map((name) => [name, Math.round(median(rates[name]))]));
+  const ratio = (name) => Number(median(rates.client.map((ours, at) => ours / rates[name][at])).toFixed(2));
+  const ratios = Object.fromEntries(names.slice(1).map((name) => [name, ratio(name)]));
+  figures.push({ concurrency, perSecond, ratios });
+}
+for (const child of [server, ...children.values()]) child.disconnect();
 await rm(folder, { recursive: true });
-process.exitCode = code;
+
+if (process.argv.includes("--json")) console.log(JSON.stringify({ throughput: figures }, null, 2));
+else {
+  console.log("Signed GETs a second through the client, over the same work done unsigned (medians of one run):");
+  for (const { concurrency, ratios, perSecond } of figures) {
+    const columns = Object.entries(ratios).map(([name, value]) => `${value.toFixed(2)} x ${name}`);
+    console.log(`  concurrency ${String(concurrency).padStart(3)}: ${columns.join(", ")}   (${perSecond.client}/s)`);
+  }
+}

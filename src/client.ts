@@ -76,7 +76,7 @@ export function createClient(options: ClientOptions = {}): Client {
         timeoutMs,
       );
       underWay.add(flight);
-      void flight.over.finally(() => underWay.delete(flight));
+      flight.onceOver(() => underWay.delete(flight));
       return flight;
     };
     if (plan.repeatable !== "anyServer") return start();
@@ -88,7 +88,7 @@ export function createClient(options: ClientOptions = {}): Client {
     if (known && !known.isAborted) return known;
     const flight = start();
     flights.set(job.endpoint, ofEndpoint.set(key, flight));
-    void flight.over.finally(() => {
+    flight.onceOver(() => {
       if (ofEndpoint.get(key) === flight) ofEndpoint.delete(key);
       if (ofEndpoint.size === 0) flights.delete(job.endpoint);
     });

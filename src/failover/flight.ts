@@ -28,9 +28,9 @@ export class Flight<Output> {
     this.#ending = run(this.trail, this.#cancellation, () => this.#deadlineAt);
   }
 
-  /** Settles when the call has ended, well or badly; never rejects. */
-  get over(): Promise<unknown> {
-    return this.#ending.catch(() => undefined);
+  /** Calls `listener` when the call has ended, well or badly. */
+  onceOver(listener: () => void): void {
+    this.#ending.then(listener, listener);
   }
 
   /** Calls it off for everybody who waits, with the error that they get. */

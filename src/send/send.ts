@@ -69,7 +69,8 @@ function headersOf(target: ResolvedServer, request: WireRequest): Record<string,
     "accept-encoding": "gzip, br",
     "user-agent": request.userAgent,
   };
-  if (request.authorization.length > 0) headers.authorization = [...request.authorization];
+  const [first, ...others] = request.authorization;
+  if (first !== undefined) headers.authorization = others.length === 0 ? first : [first, ...others];
   if (request.content !== undefined) headers["content-type"] = "application/json";
   return headers;
 }

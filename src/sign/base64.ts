@@ -5,7 +5,8 @@ const STANDARD_ALPHABET = /^[A-Za-z\d+/]*={0,2}$/;
 /** Encodes as unpadded Base64. Specification: Appendices, "Unpadded Base64". */
 export function encodeBase64(bytes: Uint8Array): string {
   let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
+  // In pieces, for a function takes only so many arguments.
+  for (let at = 0; at < bytes.length; at += 4096) binary += String.fromCharCode(...bytes.subarray(at, at + 4096));
   return btoa(binary).replace(/=+$/, "");
 }
 

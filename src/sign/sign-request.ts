@@ -49,6 +49,10 @@ export async function authorizationHeaders(
   }
   const { destination } = request;
   const message = utf8.encode(signedRequestJson(request, origin));
-  const signatures = await Promise.all(keys.map((key) => key.signAsync(message)));
-  return keys.map(({ keyId }, at) => formatXMatrix({ origin, destination, keyId, signature: signatures[at] ?? "" }));
+  const headers: string[] = [];
+  for (const key of keys) {
+    const signature = await key.signAsync(message);
+    headers.push(formatXMatrix({ origin, destination, keyId: key.keyId, signature }));
+  }
+  return headers;
 }

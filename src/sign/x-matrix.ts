@@ -13,6 +13,7 @@ export interface XMatrix {
 }
 
 const MAX_LENGTH = 4096;
+const PLAIN = /^[ !#-[\]-~]+$/;
 const SCHEME = /^X-Matrix[ \t]+/i;
 /**
  * One parameter: a quoted string, or a bare value with more characters than RFC 9110 gives a token, for older servers
@@ -33,6 +34,7 @@ export function formatXMatrix({ origin, destination, keyId, signature }: XMatrix
 }
 
 function quote(name: string, value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`;
   if (!/^[\t -~]+$/.test(value)) {
     throw new OptionError("ERR_INPUT", `The X-Matrix parameter "${name}" is empty or not printable ASCII.`);
   }
