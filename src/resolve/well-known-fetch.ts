@@ -1,5 +1,4 @@
 import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
 import { buildConnector, Client, request } from "undici";
 import { NameError, quoted } from "../errors.js";
 import { parseServerName, type ServerName } from "../name/server-name.js";
@@ -8,6 +7,7 @@ import { BudgetSpent, withinBudget } from "./budget.js";
 import { cacheLifetimeMs, type ResponseHeaders } from "./cache-lifetime.js";
 import { failureText } from "./failure-text.js";
 import type { ConnectTo } from "./resolved-server.js";
+import { checkServerIdentity } from "./server-identity.js";
 
 /** What a request for `/.well-known/matrix/server` came to. */
 export type WellKnownAnswer =

@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { buildConnector, Pool } from "undici";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
+import { checkServerIdentity } from "../resolve/server-identity.js";
 
 /** How connections are made and kept. */
 export interface PoolOptions {
@@ -29,6 +30,7 @@ export class Pools {
       ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
       allowH2: false,
       timeout: CONNECT_TIMEOUT_MS,
+      checkServerIdentity,
     });
     this.#pools = new LRUCache({
       max: maxServers,

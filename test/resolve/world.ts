@@ -1,10 +1,11 @@
 import type { RequestListener, Server } from "node:http";
 import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
-import { checkServerIdentity, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Dns } from "../../src/resolve/dns.js";
 import type { ConnectTo, ResolvedServer } from "../../src/resolve/resolved-server.js";
 import { createResolver, type Resolver, type ResolverOptions } from "../../src/resolve/resolver.js";
+import { checkServerIdentity } from "../../src/resolve/server-identity.js";
 import { type Authority, createAuthority } from "../../src/testing/authority.js";
 
 /** What DNS holds of a name: addresses, or the code of the error that the query ends in. */

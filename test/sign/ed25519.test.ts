@@ -1,4 +1,3 @@
-import { createPublicKey, verify as rawNodeVerify } from "node:crypto";
 import fc from "fast-check";
 import nacl from "tweetnacl";
 import { describe, expect, it } from "vitest";
@@ -81,11 +80,7 @@ describe.each(engines)("the engine over %s", (_name, ours, other) => {
   it("refuses keys of small order, under which one signature fits every message", () => {
     const identity = fromBigInt(1n);
     const signature = concat(identity, new Uint8Array(32));
-    const key = createPublicKey({
-      key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(identity).toString("base64url") },
-      format: "jwk",
-    });
-    expect(rawNodeVerify(null, Uint8Array.of(1, 2), key, signature)).toBe(true);
+
     for (const y of [0n, 1n, P - 1n, P, P + 1n, Y_OF_ORDER_EIGHT, P - Y_OF_ORDER_EIGHT]) {
       for (const sign of [0n, 1n << 255n]) {
         expect(ours.verify(fromBigInt(y | sign), Uint8Array.of(1, 2), signature)).toBe(false);
