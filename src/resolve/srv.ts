@@ -28,11 +28,14 @@ export type SrvAnswer =
       readonly records: readonly SrvRecord[];
     }
   | {
-      /**
-       * `refused`: the domain decidedly does not offer the service (RFC 2782: the target is the root). `absent`: DNS
-       * says that there is no record.
-       */
-      readonly kind: "refused" | "absent";
+      /** The domain decidedly does not offer the service: the target is the root (RFC 2782). */
+      readonly kind: "refused";
+      /** What DNS said, for people to read. */
+      readonly reason: string;
+    }
+  | {
+      /** DNS says that there is no record. */
+      readonly kind: "absent";
       /** What DNS said, for people to read. */
       readonly reason: string;
     }
