@@ -8,14 +8,11 @@ export const MAX_LIFETIME_MS = 172_800_000;
 /** The specification's recommendation where the headers say nothing: 24 hours. */
 const DEFAULT_LIFETIME_MS = 86_400_000;
 
-/** RFC 9111 section 1.2.2: larger numbers mean no more than this many seconds. It also keeps Infinity out of the sums. */
-const MAX_DELTA_SECONDS = 2 ** 31;
-
 /** A directive of `Cache-Control`, with its argument where it has one. A comma inside quotes separates nothing. */
 const DIRECTIVE = /([^\s,;="]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,;]*))?/g;
 
 /** RFC 9110 section 5.6.7: today's form and RFC 850's, then that of C's asctime(), which is in GMT without saying so. */
-const ZONED_DATE = /^[a-z]{3,9}, \d\d([ -])[a-z]{3}\1(?:\d\d|\d{4}) \d\d:\d\d:\d\d GMT$/i;
+const ZONED_DATE = /^[a-z]{3,9}, \d\d[ -][a-z]{3}[ -](?:\d\d|\d{4}) \d\d:\d\d:\d\d GMT$/i;
 const ASCTIME_DATE = /^[a-z]{3} [a-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/i;
 
 /** RFC 9111 section 4.2.1: the first of several values counts. */
@@ -23,8 +20,7 @@ const first = (value: string | string[] | undefined): string | undefined =>
   (Array.isArray(value) ? value[0] : value)?.trim();
 
 /** Seconds as milliseconds; NaN where they are no whole number. */
-const deltaMs = (seconds: string): number =>
-  /^\d+$/.test(seconds) ? Math.min(Number(seconds), MAX_DELTA_SECONDS) * 1000 : Number.NaN;
+const deltaMs = (seconds: string): number => (/^\d+$/.test(seconds) ? Number(seconds) * 1000 : Number.NaN);
 
 /** A date as Unix time in milliseconds; NaN for everything else that Date.parse() would take for one, such as "0". */
 function httpDate(text: string): number {

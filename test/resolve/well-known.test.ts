@@ -201,7 +201,8 @@ describe("expiring a host", () => {
     await get(valid);
     vi.advanceTimersByTime(25 * HOUR);
     cache.expire("a.example");
-    vi.advanceTimersByTime(HOUR);
+    vi.advanceTimersByTime(HOUR + 1);
+    expect(cache.peek("a.example")).toBeUndefined();
     expect((await get(failed)).server).toBeUndefined();
   });
 
@@ -218,6 +219,8 @@ describe("expiring a host", () => {
 
   it("has a failing host asked again, too", async () => {
     await get(failed);
+    cache.expire("a.example");
+    expect((await get(failed)).lifetimeMs).toBe(10 * MINUTE);
     cache.expire("a.example");
     expect((await get(valid)).server).toBe(server);
   });
@@ -281,4 +284,9 @@ describe("clearing", () => {
     cache.clear("a.example");
     expect(await get(failed)).toMatchObject({ lifetimeMs: 5 * MINUTE });
   });
+});
+
+it("has room for 10 000 hosts, and forgets the one that was of no use for longest", async () => {
+  for (let host = 0; host <= 10_000; host++) await cache.get(`${host}.example`, async () => absent);
+  expect(["0.example", "1.example"].map((host) => cache.peek(host)?.result)).toEqual([undefined, "answered 404"]);
 });
