@@ -75,7 +75,6 @@ describe("a host", () => {
     expect(flights).toHaveLength(1);
     await flights[0]?.end(delegating("m.example"));
     expect(await Promise.all(both.map(said))).toEqual(["m.example: m.example", "m.example: m.example"]);
-    expect(background).toEqual([]);
   });
 
   it("does not wait for another host", async () => {
@@ -203,7 +202,6 @@ describe("in the last fifth of its life, a valid answer", () => {
     await get();
     await flights[0]?.break(new Error("closed"));
     await expect(Promise.all(background)).resolves.toHaveLength(1);
-    await settled();
     process.off("unhandledRejection", unhandled);
     expect(unhandled).not.toHaveBeenCalled();
     expect(await said(get())).toBe("m.example: m.example (remembered)");
