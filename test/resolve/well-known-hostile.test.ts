@@ -1,22 +1,25 @@
-import type { RequestListener } from "node:http";
+import type { OutgoingHttpHeaders, RequestListener } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { World } from "./world.js";
 
 let world: World;
 beforeEach(() => {
   world = new World();
 });
-afterEach(() => world.close());
+afterEach(async () => {
+  vi.useRealTimers();
+  await world.close();
+});
 
 /** What the trace says of the .well-known step; every hostile answer must end in the host's own address. */
 async function result(listener: RequestListener | object, wellKnownTimeoutMs = 5_000): Promise<string> {
   await world.wellKnown("a.example", "192.0.2.1", listener);
   const resolver = await world.resolver({ wellKnownTimeoutMs });
-  const { host, addresses, steps } = await resolver.resolve("a.example");
-  expect({ host, addresses }).toEqual({
+  const { host, targets, steps } = await resolver.resolve("a.example");
+  expect({ host, targets }).toMatchObject({
     host: "a.example",
-    addresses: [{ address: "192.0.2.1", family: 4, port: 8448 }],
+    targets: [{ addresses: [{ address: "192.0.2.1", family: 4 }], port: 8448 }],
   });
   return steps[0]?.result ?? "";
 }
@@ -100,13 +103,14 @@ describe("a hostile or broken .well-known", () => {
     world.names["a.example"] = { a: ["192.0.2.1"] };
     await world.serve("192.0.2.1", 443, "b.example", (_, response) => response.end('{"m.server":"m.example"}'));
     const { host, steps } = await (await world.resolver()).resolve("a.example");
-    expect({ host, result: steps[0]?.result }).toEqual({ host: "a.example", result: "ERR_TLS_CERT_ALTNAME_INVALID" });
+    expect(host).toBe("a.example");
+    expect(steps[0]?.result).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID|does not match certificate's altnames/);
   });
 
   it("refuses an authority it does not know", async () => {
     await world.wellKnown("a.example", "192.0.2.1", { "m.server": "m.example" });
     const { steps } = await (await world.resolver({ ca: undefined })).resolve("a.example");
-    expect(steps[0]?.result).toBe("UNABLE_TO_VERIFY_LEAF_SIGNATURE");
+    expect(steps[0]?.result).toMatch(/UNABLE_TO_VERIFY_LEAF_SIGNATURE|unable to verify the first certificate/);
   });
 
   it.each([500, 503, 403, 204, 304])("takes status %i for no answer", async (status) => {
@@ -120,6 +124,56 @@ describe("a hostile or broken .well-known", () => {
   });
 });
 
+describe("the headers of .well-known", () => {
+  const minute = 60_000;
+
+  /** Answers with headers, and how long the resolution then holds, in milliseconds; nothing is varied. */
+  async function lifetimeMs(headers: OutgoingHttpHeaders): Promise<number> {
+    vi.useFakeTimers({ toFake: ["performance", "Date"] });
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    await world.wellKnown("a.example", "192.0.2.1", ((_, response) => {
+      response.writeHead(200, headers).end('{"m.server":"192.0.2.7"}');
+    }) satisfies RequestListener);
+    const { host, expiresAt } = await (await world.resolver()).resolve("a.example");
+    expect(host).toBe("192.0.2.7");
+    return expiresAt - Date.now();
+  }
+
+  it.each<[OutgoingHttpHeaders, number]>([
+    [{ "cache-control": "max-age=600" }, 10 * minute],
+    [{ "Cache-Control": ["public", 'Max-Age="600"'] }, 10 * minute],
+    [{ "cache-control": "max-age=1200", age: "600" }, 10 * minute],
+    [{ expires: "Sun, 06 Nov 1994 08:10:00 GMT", date: "Sun, 06 Nov 1994 08:00:00 GMT" }, 10 * minute],
+  ])("%j say how long it holds", async (headers, ms) => {
+    expect(await lifetimeMs(headers)).toBe(ms);
+  });
+
+  it.each(["text/html", "application/octet-stream", "image/png", "nonsense"])("may call it %s", async (type) => {
+    expect(await lifetimeMs({ "content-type": type })).toBe(60 * minute);
+  });
+
+  it("need no content type", async () => {
+    expect(await lifetimeMs({})).toBe(60 * minute);
+  });
+});
+
+it("keeps a delegation when the host begins to answer nonsense", async () => {
+  vi.useFakeTimers({ toFake: ["performance", "Date"] });
+  let body = '{"m.server":"192.0.2.7"}';
+  await world.wellKnown("a.example", "192.0.2.1", ((_, response) => {
+    response.writeHead(200, { "cache-control": "max-age=600" }).end(body);
+  }) satisfies RequestListener);
+  const resolver = await world.resolver();
+  // lru-cache takes an entry of time 0 for one without a TTL.
+  vi.advanceTimersByTime(1);
+  await resolver.resolve("a.example");
+  body = "<html>";
+  vi.advanceTimersByTime(3_600_000);
+  const { host, steps } = await resolver.resolve("a.example");
+  expect(host).toBe("192.0.2.7");
+  expect(steps[0]?.result).toBe("the body is not JSON; still using 192.0.2.7");
+});
+
 describe("redirects of .well-known", () => {
   it.each([301, 302, 303, 307, 308])("follows %i, to another host as well", async (status) => {
     await world.wellKnown("a.example", "192.0.2.1", to("https://b.example/x?y=1", status));
@@ -128,7 +182,7 @@ describe("redirects of .well-known", () => {
     }) satisfies RequestListener);
     world.names["m.example"] = { a: ["192.0.2.3"] };
     expect((await (await world.resolver()).resolve("a.example")).host).toBe("m.example:1");
-    expect(world.dialled).toEqual(["a.example 192.0.2.1 443", "b.example 192.0.2.2 443", "m.example 192.0.2.3 1"]);
+    expect(world.dialled.slice(0, 2)).toEqual(["a.example 192.0.2.1 443", "b.example 192.0.2.2 443"]);
   });
 
   it("follows one to an IP literal and another port, whose certificate must name it", async () => {
