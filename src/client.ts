@@ -51,9 +51,9 @@ interface Job<Input extends object, Output> {
 export function createClient(options: ClientOptions = {}): Client {
   checkClientOptions(options);
   const keys = checkedKeys(options);
-  const { serverName, ca, userAgent = "matrix-federation-sdk" } = options;
+  const { serverName, userAgent = "matrix-federation-sdk" } = options;
   const origin = serverName ?? "";
-  const resolver = createResolver({ ...options, ca: typeof ca === "string" || !ca ? ca : [...ca], userAgent });
+  const resolver = createResolver({ ...options, userAgent });
   const house: House = { resolver, pools: new Pools(options), origin, keys, userAgent };
   const failover = new Failover(options.store, options.backoff);
   // Of identical reads under way, by endpoint and by what is asked of whom.

@@ -1,4 +1,5 @@
 import type { Attempt } from "./failover/attempt.js";
+import type { ResolveStep } from "./resolve/resolved-server.js";
 
 /** Every `code` that an error of this library can carry. */
 export type FederationErrorCode =
@@ -16,6 +17,7 @@ export type FederationErrorCode =
   | "ERR_NO_SIGNING_KEY"
   | "ERR_CANONICAL_JSON"
   | "ERR_CONNECT"
+  | "ERR_ADDRESS_REFUSED"
   | "ERR_TLS"
   | "ERR_CONNECTION_LOST"
   | "ERR_TIMEOUT"
@@ -46,6 +48,7 @@ const docsUrls: Readonly<Record<FederationErrorCode, string | undefined>> = {
   ERR_NO_SIGNING_KEY: `${SPEC}/server-server-api/#request-authentication`,
   ERR_CANONICAL_JSON: `${SPEC}/appendices/#canonical-json`,
   ERR_CONNECT: `${SPEC}/server-server-api/#tls`,
+  ERR_ADDRESS_REFUSED: undefined,
   ERR_TLS: `${SPEC}/server-server-api/#tls`,
   ERR_CONNECTION_LOST: `${SPEC}/server-server-api/#api-standards`,
   ERR_TIMEOUT: `${SPEC}/server-server-api/#api-standards`,
@@ -143,8 +146,22 @@ export class NameError extends FederationError {
 /** The server name could not be turned into addresses. */
 export class ResolveError extends FederationError {
   declare readonly code: "ERR_RESOLVE";
+  /** What was asked, in order, and what came of it; empty where nothing was. */
+  readonly steps: readonly ResolveStep[];
   /** When the lookup failed: Unix time in milliseconds. Failures are remembered for a while, and told again. */
   readonly at: number = Date.now();
+
+  /** As the base class, with the steps, each of which is told in a line of the message. */
+  constructor(
+    code: ResolveError["code"],
+    message: string,
+    details: FederationErrorDetails & { readonly steps?: readonly ResolveStep[] | undefined } = {},
+  ) {
+    const { steps = [], lines = [] } = details;
+    const told = steps.map(({ step, query, result, ms }) => `Step: ${step} ${query} -> ${result} [${ms} ms]`);
+    super(code, message, { ...details, lines: [...lines, ...told] });
+    this.steps = steps;
+  }
 }
 
 /** A key cannot be read, is missing, or something cannot be signed. */
@@ -154,7 +171,7 @@ export class SignError extends FederationError {
 
 /** The server could not be reached, or the connection broke or stalled. */
 export class TransportError extends FederationError {
-  declare readonly code: "ERR_CONNECT" | "ERR_TLS" | "ERR_CONNECTION_LOST" | "ERR_TIMEOUT";
+  declare readonly code: "ERR_CONNECT" | "ERR_ADDRESS_REFUSED" | "ERR_TLS" | "ERR_CONNECTION_LOST" | "ERR_TIMEOUT";
   /** Whether any byte of the request may have reached the server. */
   readonly requestSent: boolean;
 

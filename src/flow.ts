@@ -5,8 +5,9 @@ import type { Judgement } from "./failover/attempt.js";
 import { outcomeError } from "./failover/outcome-error.js";
 import { publish } from "./observe.js";
 import type { Resolver } from "./resolve/resolver.js";
+import type { RawResponse } from "./send/collect.js";
 import type { Pools } from "./send/pools.js";
-import { send } from "./send/send.js";
+import { send, type WireRequest } from "./send/send.js";
 import type { PreparedRequest } from "./sign/prepare-request.js";
 import { authorizationHeaders } from "./sign/sign-request.js";
 import type { SigningKey } from "./sign/signing-key.js";
@@ -44,17 +45,15 @@ export async function ask<Output>(
   let outcome: Outcome<Output> | undefined;
   let cause: unknown;
   try {
-    const { resolver } = house;
-    const target = resolver.inspect(server) ?? (await resolver.resolve(server, { signal: cancellation.signal }));
     const { method, uri, content } = request;
     const toSign = { method, uri, content, destination: server };
     const authorization =
       endpoint.authentication === "none" ? [] : await authorizationHeaders(toSign, house.origin, house.keys);
     const { userAgent } = house;
     const { maxResponseBytes } = endpoint;
-    const response = await send(
-      house.pools,
-      target,
+    const response = await sendTo(
+      house,
+      server,
       { method, uri, content, authorization, userAgent, maxResponseBytes },
       cancellation,
     );
@@ -87,6 +86,27 @@ export async function ask<Output>(
   return { outcome, verdict, error: outcomeError(outcome, verdict, about, cause) };
 }
 
+/** Sends to where the server is. Where a remembered answer leads to nobody any more, the name is resolved afresh, once. */
+async function sendTo(
+  { resolver, pools }: House,
+  server: string,
+  request: WireRequest,
+  cancellation: Cancellation,
+): Promise<RawResponse> {
+  const known = resolver.inspect(server);
+  if (!known) {
+    return await send(pools, await resolver.resolve(server, { signal: cancellation.signal }), request, cancellation);
+  }
+  try {
+    return await send(pools, known, request, cancellation);
+  } catch (error) {
+    if (!(error instanceof TransportError) || error.requestSent || cancellation.aborted) throw error;
+    const now = await resolver.heal(known, { signal: cancellation.signal });
+    if (!now) throw error;
+    return await send(pools, now, request, cancellation);
+  }
+}
+
 /** What an error of the rooms says about the server. An abort that is no timeout is the caller's, and passes through. */
 function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
   if (cancellation.aborted && (cancellation.reason as Error | null)?.name !== "TimeoutError") throw cancellation.reason;
@@ -96,6 +116,7 @@ function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
   if (!(error instanceof TransportError) || error instanceof SignError) throw error;
   const kinds = {
     ERR_CONNECT: "connect",
+    ERR_ADDRESS_REFUSED: "connect",
     ERR_TLS: "tls",
     ERR_CONNECTION_LOST: "connectionLost",
     ERR_TIMEOUT: "timeout",

@@ -13,6 +13,11 @@ export type {
   SafeServerRequest,
 } from "./client/client.js";
 export { createClient } from "./client.js";
+export type { AddressQuestion, AllowAddress } from "./connect/address-policy.js";
+export type { ConnectOptions } from "./connect/connector.js";
+export type { ProxyOption } from "./connect/proxy.js";
+export type { ConnectAddress, ConnectTarget, ConnectTo, Destination, IpAddress, Target } from "./connect/target.js";
+export type { TlsException } from "./connect/trust.js";
 export {
   type Audience,
   defineEndpoint,
@@ -58,14 +63,7 @@ export {
 } from "./observe.js";
 export type { CallOptions, ClientOptions, Residents, RoomCallOptions, RoomOptions } from "./options.js";
 export type { Dns, DnsAddress, DnsLookupAddress, DnsSrvRecord } from "./resolve/dns.js";
-export type {
-  Address,
-  ConnectAddress,
-  ConnectTarget,
-  ConnectTo,
-  ResolvedServer,
-  ResolveStep,
-} from "./resolve/resolved-server.js";
+export type { ResolvedServer, ResolveStep } from "./resolve/resolved-server.js";
 export type { Resolver } from "./resolve/resolver.js";
 export { canonicalJson } from "./sign/canonical-json.js";
 export { type Signed, signJson, verifySignedJson } from "./sign/signed-json.js";

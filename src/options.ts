@@ -1,11 +1,11 @@
+import type { ConnectOptions } from "./connect/connector.js";
 import type { BackoffOptions } from "./failover/server-records.js";
 import type { Dns } from "./resolve/dns.js";
-import type { ConnectTo } from "./resolve/resolved-server.js";
 import type { SigningKey } from "./sign/signing-key.js";
 import type { Store } from "./store/store.js";
 
 /** What a client is made with. */
-export interface ClientOptions {
+export interface ClientOptions extends ConnectOptions {
   /** Our own server name: the origin of signed requests. Without it the client can make unsigned requests only. */
   readonly serverName?: string | undefined;
   /** The key, or keys, that sign for {@link ClientOptions.serverName}. */
@@ -16,10 +16,6 @@ export interface ClientOptions {
   readonly backoff?: BackoffOptions | undefined;
   /** Where DNS records come from: the DNS servers of this machine when absent. */
   readonly dns?: Dns | undefined;
-  /** Certificates of CAs to trust instead of the usual ones, in PEM: for closed federations and tests. */
-  readonly ca?: string | readonly string[] | undefined;
-  /** Where TCP connections really go, as curl's `--connect-to`: for closed federations and tests. */
-  readonly connectTo?: ConnectTo | undefined;
   /** The `User-Agent` header; the library's name when absent. */
   readonly userAgent?: string | undefined;
   /** How many connections there may be to one destination; 32 when absent. */

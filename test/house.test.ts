@@ -6,7 +6,7 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 // Data walks one way. A room may use the rooms to its left, never one to its right.
-const rooms = ["name", "resolve", "sign", "send", "validate", "verdict", "failover"] as const;
+const rooms = ["name", "connect", "resolve", "sign", "send", "validate", "verdict", "failover"] as const;
 const base = ["cancellation", "errors", "endpoint", "options", "observe", "store"];
 const doors = ["index", "endpoints", "crypto", "server", "testing"].map((name) => `${name}.ts`);
 const seeEverything = ["flow.ts", "client.ts", "client", ...doors];
@@ -69,7 +69,11 @@ describe("a dependency is known to one place only:", () => {
     tweetnacl: ["sign", "testing"],
     "canonical-json": ["sign"],
     "p-retry": ["failover"],
-    undici: ["send", "resolve"],
+    undici: ["connect", "resolve", "send"],
+    "ipaddr.js": ["connect"],
+    "proxy-from-env": ["connect"],
+    "node:net": ["connect", "name", "resolve", "testing"],
+    "node:tls": ["connect", "testing"],
     ky: ["send"],
     zod: ["endpoints", "validate"],
   };
@@ -79,8 +83,8 @@ describe("a dependency is known to one place only:", () => {
     });
   }
 
-  it("only failover/, send/, resolve/ and testing/ use setTimeout", () => {
-    const allowed = ["failover", "send", "resolve", "testing"];
+  it("only connect/, resolve/, failover/ and testing/ use setTimeout", () => {
+    const allowed = ["connect", "resolve", "failover", "testing"];
     const lines = files
       .filter(({ place }) => !allowed.includes(place))
       .flatMap(({ path, code }) =>

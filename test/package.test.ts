@@ -9,7 +9,17 @@ const read = (path: string): string => readFileSync(root + path, "utf8");
 const manifest = JSON.parse(read("package.json"));
 const lock = JSON.parse(read("package-lock.json"));
 
-const dependencies = ["canonical-json", "ky", "lru-cache", "p-retry", "tweetnacl", "undici", "zod"];
+const dependencies = [
+  "canonical-json",
+  "ipaddr.js",
+  "ky",
+  "lru-cache",
+  "p-retry",
+  "proxy-from-env",
+  "tweetnacl",
+  "undici",
+  "zod",
+];
 
 describe("package.json", () => {
   it("is a package of ES modules for Node 20.19 and later, free of side effects", () => {
@@ -34,7 +44,7 @@ describe("package.json", () => {
     expect(manifest.files).toEqual(["dist", "src", "CHANGELOG.md"]);
   });
 
-  it("has exactly the seven dependencies", () => {
+  it("has exactly the nine dependencies", () => {
     expect(Object.keys(manifest.dependencies)).toEqual(dependencies);
   });
 

@@ -1,7 +1,7 @@
+import { BudgetSpent, withinBudget } from "../connect/budget.js";
 import { FailoverError, OptionError, quoted } from "../errors.js";
 import { isServerName, parseServerName } from "../name/server-name.js";
 import { MAX_CANDIDATES, type Residents } from "../options.js";
-import { BudgetSpent, withinBudget } from "../resolve/budget.js";
 
 /**
  * A function that tells a room's residents, each time it is called. What can be iterated over only once is read once.

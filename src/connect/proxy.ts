@@ -13,7 +13,7 @@ import type { ConnectTarget } from "./target.js";
  * `false` for none; or a function that says it for each connection, undefined for none. When absent, the environment
  * says it: `HTTPS_PROXY` or `ALL_PROXY`, and `NO_PROXY`, in upper or lower case, read anew at each connection.
  */
-export type Proxy = string | false | ((to: ConnectTarget) => string | undefined);
+export type ProxyOption = string | false | ((to: ConnectTarget) => string | undefined);
 
 /**
  * What went wrong with a proxy: the environment names none that can be used, it cannot be reached, it answers with
@@ -87,7 +87,7 @@ function proxyFromEnvironment({ hostname, port }: ConnectTarget): URL | undefine
  * given as `proxy` throws, and throws {@link OptionError} `ERR_OPTION` when that returns no URL.
  * @throws {@link OptionError} `ERR_OPTION` when `proxy` is none.
  */
-export function createProxyChoice(proxy: Proxy | undefined): (to: ConnectTarget) => URL | undefined {
+export function createProxyChoice(proxy: ProxyOption | undefined): (to: ConnectTarget) => URL | undefined {
   if (proxy === undefined) return proxyFromEnvironment;
   if (proxy === false) return () => undefined;
   if (typeof proxy === "function") {

@@ -58,3 +58,11 @@ export interface ConnectAddress {
  * @returns The IP address and port to use instead; undefined leaves the connection as it is.
  */
 export type ConnectTo = (to: ConnectTarget) => ConnectAddress | undefined;
+
+/** A text that is the same for destinations that lead to the same addresses under the same name, in whatever order. */
+export function destinationKey({ tlsName, targets }: Destination): string {
+  const all = targets.flatMap(({ port, priority, weight, addresses }) =>
+    addresses.map(({ address }) => `${address} ${port} ${priority} ${weight}`),
+  );
+  return [tlsName, ...all.sort()].join("\n");
+}

@@ -1,4 +1,4 @@
-import { withinBudget } from "./budget.js";
+import { withinBudget } from "../connect/budget.js";
 import type { Dns } from "./dns.js";
 import { failureText } from "./failure-text.js";
 

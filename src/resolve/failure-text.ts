@@ -1,3 +1,4 @@
+import { ConnectFailure } from "../connect/connect-failure.js";
 import { cleanText } from "../errors.js";
 
 /**
@@ -6,6 +7,7 @@ import { cleanText } from "../errors.js";
  */
 export function failureText(error: unknown): string {
   if (error instanceof AggregateError) return [...new Set(error.errors.map(failureText))].join(", ");
+  if (error instanceof ConnectFailure) return cleanText(error.message, 400);
   if (!(error instanceof Error)) return cleanText(String(error));
   return "code" in error && typeof error.code === "string" ? cleanText(error.code) : cleanText(error.message);
 }

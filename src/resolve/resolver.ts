@@ -1,26 +1,25 @@
 import { setMaxListeners } from "node:events";
 import { LRUCache } from "lru-cache";
+import { untilAborted } from "../connect/budget.js";
+import { type ConnectOptions, createConnector } from "../connect/connector.js";
+import { destinationKey } from "../connect/target.js";
 import { OptionError, quoted, ResolveError } from "../errors.js";
 import { parseServerName, type ServerName } from "../name/server-name.js";
 import { type AddressAnswer, lookupAddresses } from "./addresses.js";
-import { untilAborted } from "./budget.js";
 import { createSystemDns, type Dns } from "./dns.js";
-import type { ConnectTo, ResolvedServer } from "./resolved-server.js";
+import { createSrvFinder } from "./find-srv.js";
+import type { ResolvedServer } from "./resolved-server.js";
 import { walkSteps } from "./steps.js";
 import { createWellKnownCache } from "./well-known.js";
 import { fetchWellKnown } from "./well-known-fetch.js";
 
 export type { Dns } from "./dns.js";
-export type { Address, ConnectTo, ResolvedServer, ResolveStep } from "./resolved-server.js";
+export type { ResolvedServer, ResolveStep } from "./resolved-server.js";
 
 /** How names are resolved. */
-export interface ResolverOptions {
+export interface ResolverOptions extends ConnectOptions {
   /** Where DNS records come from: the DNS servers of this machine, with its hosts file as the fallback, when absent. */
   readonly dns?: Dns | undefined;
-  /** Root certificates (PEM) for `.well-known` requests, instead of Node's own. */
-  readonly ca?: string | string[] | undefined;
-  /** Where TCP connections really go. */
-  readonly connectTo?: ConnectTo | undefined;
   /** How long a `.well-known` request may take, redirects and body included, in milliseconds. 8000 when absent. */
   readonly wellKnownTimeoutMs?: number | undefined;
   /** The `User-Agent` header of `.well-known` requests. `matrix-federation-sdk` when absent. */
@@ -40,6 +39,16 @@ export interface Resolver {
   resolve(serverName: string, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer>;
   /** What is remembered of a server name, without asking anybody; undefined when nothing is. */
   inspect(serverName: string): ResolvedServer | undefined;
+  /**
+   * Where a server is by now, asked afresh because nothing answered where it was. Whoever comes with the same answer at
+   * the same time shares one resolution, and within a minute a name is not asked afresh again.
+   *
+   * @param stale - What did not help.
+   * @param options - `signal` ends the waiting; the promise then rejects with the signal's reason.
+   * @returns undefined where nothing new can be said.
+   * @throws {@link ResolveError} `ERR_RESOLVE` when no address is found any more, or the resolver is closed.
+   */
+  heal(stale: ResolvedServer, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer | undefined>;
   /** Forgets one server name, its failures and its `.well-known` answer included, or all of them. */
   clear(serverName?: string): void;
   /** Ends everything that is going on. Later calls are refused. */
@@ -53,6 +62,8 @@ const MAX_SERVERS = 10_000;
 const MAX_FAILURES = 1_000;
 /** Long enough to spare DNS a burst of calls, short enough that a repaired name works at once for a human. */
 const FAILURE_LIFETIME_MS = 30_000;
+/** A server that is merely down must not make us ask for its name again with every request. */
+const HEAL_EVERY_MS = 60_000;
 
 /**
  * Creates a resolver.
@@ -60,7 +71,7 @@ const FAILURE_LIFETIME_MS = 30_000;
  * @throws {@link OptionError} `ERR_OPTION` when `wellKnownTimeoutMs` is no time.
  */
 export function createResolver(options: ResolverOptions = {}): Resolver {
-  const { dns = createSystemDns(), ca, connectTo, userAgent = "matrix-federation-sdk" } = options;
+  const { dns = createSystemDns(), userAgent = "matrix-federation-sdk" } = options;
   const { wellKnownTimeoutMs: timeoutMs = WELL_KNOWN_TIMEOUT_MS } = options;
   if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
     throw new OptionError("ERR_OPTION", `wellKnownTimeoutMs must be 1 to ${MAX_TIMEOUT_MS}, not ${quoted(timeoutMs)}.`);
@@ -69,9 +80,17 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   const clock = { perf: performance, ttlResolution: 0 };
   const resolved = new LRUCache<string, ResolvedServer>({ ...clock, max: MAX_SERVERS });
   const failures = new LRUCache<string, Error>({ ...clock, max: MAX_FAILURES, ttl: FAILURE_LIFETIME_MS });
-  const wellKnown = createWellKnownCache();
+  const healed = new LRUCache<string, true>({ ...clock, max: MAX_FAILURES, ttl: HEAL_EVERY_MS });
+  const connector = createConnector(options);
+  const srv = createSrvFinder(dns);
   const flights = new Map<string, Promise<ResolvedServer>>();
   const running = new Set<Promise<unknown>>();
+  const wellKnown = createWellKnownCache({
+    background: (task) => {
+      running.add(task);
+      void task.finally(() => running.delete(task));
+    },
+  });
   const closing = new AbortController();
   // Every resolution that is under way listens, and stops listening when it ends: many at once are no leak.
   setMaxListeners(0, closing.signal);
@@ -84,10 +103,10 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       lookups.set(hostname, known);
       return known;
     };
-    const fetchOptions = { lookup, ca, connectTo, timeoutMs, userAgent };
+    const fetchOptions = { lookup, connector, timeoutMs, userAgent };
     return walkSteps(name, {
       lookup,
-      connectTo,
+      srv: (hostname) => srv.find(hostname, closing.signal),
       wellKnown: (hostname) => wellKnown.get(hostname, () => fetchWellKnown(hostname, fetchOptions, closing.signal)),
     });
   }
@@ -116,26 +135,44 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
     return flight;
   }
 
+  async function resolve(serverName: string, signal: AbortSignal | undefined): Promise<ResolvedServer> {
+    signal?.throwIfAborted();
+    closing.signal.throwIfAborted();
+    const known = resolved.get(serverName);
+    if (known) return known;
+    const failure = failures.get(serverName);
+    if (failure) throw failure;
+    const flight = flights.get(serverName) ?? fly(parseServerName(serverName));
+    return await untilAborted(flight, signal);
+  }
+
   return {
-    async resolve(serverName, { signal } = {}) {
-      signal?.throwIfAborted();
-      closing.signal.throwIfAborted();
-      const known = resolved.get(serverName);
-      if (known) return known;
-      const failure = failures.get(serverName);
-      if (failure) throw failure;
-      const flight = flights.get(serverName) ?? fly(parseServerName(serverName));
-      return await untilAborted(flight, signal);
+    resolve: (serverName, { signal } = {}) => resolve(serverName, signal),
+    async heal(stale, { signal } = {}) {
+      const { serverName } = stale;
+      const known = resolved.peek(serverName);
+      if (known === stale) {
+        if (healed.has(serverName)) return undefined;
+        healed.set(serverName, true);
+        resolved.delete(serverName);
+        wellKnown.expire(serverName);
+      }
+      const now = await resolve(serverName, signal);
+      return leadsElsewhere(now, stale) ? now : undefined;
     },
     inspect: (serverName) => resolved.peek(serverName),
     clear(serverName) {
       if (serverName === undefined) {
+        healed.clear();
+        srv.clear();
         resolved.clear();
         failures.clear();
         flights.clear();
         wellKnown.clear();
         return;
       }
+      healed.delete(serverName);
+      srv.clear(serverName);
       resolved.delete(serverName);
       failures.delete(serverName);
       flights.delete(serverName);
@@ -147,4 +184,9 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       await Promise.allSettled(running);
     },
   };
+}
+
+/** Whether a connection to the one may succeed where one to the other did not. */
+function leadsElsewhere(one: ResolvedServer, other: ResolvedServer): boolean {
+  return one.host !== other.host || destinationKey(one) !== destinationKey(other);
 }

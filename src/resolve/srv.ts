@@ -1,6 +1,6 @@
+import { withinBudget } from "../connect/budget.js";
 import { quoted } from "../errors.js";
 import { isServerName, parseServerName } from "../name/server-name.js";
-import { withinBudget } from "./budget.js";
 import type { Dns } from "./dns.js";
 import { failureText } from "./failure-text.js";
 

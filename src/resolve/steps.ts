@@ -1,24 +1,31 @@
 import { isIP } from "node:net";
-import { OptionError, quoted, ResolveError } from "../errors.js";
+import type { Target } from "../connect/target.js";
+import { quoted, ResolveError } from "../errors.js";
 import type { ServerName } from "../name/server-name.js";
 import type { AddressAnswer } from "./addresses.js";
-import type { Address, ConnectTo, ResolvedServer, ResolveStep } from "./resolved-server.js";
+import type { FoundSrv } from "./find-srv.js";
+import type { ResolvedServer, ResolveStep } from "./resolved-server.js";
 import type { WellKnown } from "./well-known.js";
 
 /** What the steps ask. */
 export interface StepSources {
   /** What is known of a host's `.well-known`. */
   readonly wellKnown: (hostname: string) => Promise<WellKnown>;
+  /** The SRV records of a host name. */
+  readonly srv: (hostname: string) => Promise<FoundSrv>;
   /** The addresses of a DNS name. */
   readonly lookup: (hostname: string) => Promise<AddressAnswer>;
-  /** Where connections really go. */
-  readonly connectTo: ConnectTo | undefined;
 }
 
 /** The port of a server whose name says none, and that no record gives one. */
 const DEFAULT_PORT = 8448;
-/** No answer is used for longer than this, so that a move is noticed. In milliseconds. */
+/** No answer is used for longer than this, SRV records included, whose TTL Node does not tell. In milliseconds. */
 const MAX_LIFETIME_MS = 3_600_000;
+/** How long an answer is used in which DNS failed, in milliseconds: what it did not say may be decisive. */
+const UNCERTAIN_LIFETIME_MS = 30_000;
+
+/** A host before its addresses are known. */
+type Host = Omit<Target, "addresses">;
 
 async function timed<T>(task: () => Promise<T>): Promise<{ value: T; ms: number }> {
   const startedAt = performance.now();
@@ -26,80 +33,114 @@ async function timed<T>(task: () => Promise<T>): Promise<{ value: T; ms: number 
   return { value, ms: Math.round(performance.now() - startedAt) };
 }
 
-function placed(connectTo: ConnectTo | undefined, hostname: string, address: string, port: number): Address {
-  const to = connectTo?.({ hostname, address, port }) ?? { address, port };
-  const family = isIP(to.address);
-  if (family !== 4 && family !== 6) {
-    throw new OptionError("ERR_OPTION", `connectTo must return an IP address, not ${quoted(to.address)}.`);
-  }
-  return { address: to.address, family, port: to.port };
+function literal(host: Host): Target {
+  const family = isIP(host.hostname) === 6 ? 6 : 4;
+  return { ...host, addresses: [{ address: host.hostname, family }] };
 }
 
-function noAddress(
-  name: ServerName,
-  hostname: string,
-  answer: Exclude<AddressAnswer, { kind: "found" }>,
-  steps: readonly ResolveStep[],
-): ResolveError {
-  const check =
-    answer.kind === "absent"
+/** One resolution under way: what was asked so far, and how long the answer may be used. */
+class Walk {
+  readonly steps: ResolveStep[] = [];
+  lifetimeMs = MAX_LIFETIME_MS;
+  readonly #name: ServerName;
+  readonly #sources: StepSources;
+
+  constructor(name: ServerName, sources: StepSources) {
+    this.#name = name;
+    this.#sources = sources;
+  }
+
+  /** Step 3: the server that the host delegates to. */
+  async delegated(hostname: string): Promise<ServerName | undefined> {
+    const { value, ms } = await timed(() => this.#sources.wellKnown(hostname));
+    const query = `https://${hostname}/.well-known/matrix/server`;
+    // Asked for again before it runs out, so that it is fetched anew ahead of that.
+    this.#took("wellKnown", query, value.result, ms, Math.max(value.lifetimeMs * 0.8, UNCERTAIN_LIFETIME_MS));
+    return value.server;
+  }
+
+  /** Steps 1 and 2, or 3.1 to 3.5, or 4 to 6: the hosts and ports of a name that is not asked for `.well-known`. */
+  async hosts({ kind, name, hostname, port }: ServerName): Promise<Host[]> {
+    const itself = { hostname, port: port ?? DEFAULT_PORT, priority: 0, weight: 0 };
+    if (kind !== "dns") this.#took("literal", name, `${hostname} port ${itself.port}`);
+    else if (port !== undefined) this.#took("explicitPort", name, `port ${port}`);
+    else {
+      const { records, isRefused, isUncertain, steps } = await this.#sources.srv(hostname);
+      this.steps.push(...steps);
+      if (isUncertain) this.lifetimeMs = Math.min(this.lifetimeMs, UNCERTAIN_LIFETIME_MS);
+      if (isRefused) {
+        const why = `the SRV record of ${quoted(hostname)} says that no server is offered there`;
+        throw this.#error("srv", why, 'Check the record: its target is ".".');
+      }
+      if (records.length > 0) return [...records];
+    }
+    return [itself];
+  }
+
+  /** The addresses of the hosts. One host that has some is enough. */
+  async targets(hosts: readonly Host[]): Promise<Target[]> {
+    const answers = await Promise.all(hosts.map(async ({ hostname }) => timed(() => this.#sources.lookup(hostname))));
+    const seen = new Set<string>();
+    const targets = answers.flatMap(({ value, ms }, at) => {
+      const host = hosts[at] as (typeof hosts)[number];
+      const result = value.kind === "found" ? value.addresses.map(({ address }) => address).join(", ") : value.reason;
+      const lifetimeMs = value.kind === "found" ? value.lifetimeMs : UNCERTAIN_LIFETIME_MS;
+      if (!seen.has(host.hostname)) this.#took("address", host.hostname, result, ms, lifetimeMs);
+      seen.add(host.hostname);
+      return value.kind === "found" ? [{ ...host, addresses: value.addresses }] : [];
+    });
+    if (targets.length > 0) return targets;
+    const failed = answers.flatMap(({ value }) => (value.kind === "found" ? [] : [value]));
+    const check = failed.every(({ kind }) => kind === "absent")
       ? "Check the spelling, and that the name has an A or AAAA record."
       : "Check that this machine's DNS server can be reached and answers for this name.";
-  const found = `no address for ${quoted(hostname)} (${answer.reason})`;
-  return new ResolveError("ERR_RESOLVE", `Cannot resolve ${quoted(name.name)}: step address found ${found}. ${check}`, {
-    server: name.name,
-    cause: answer.cause,
-    lines: steps.map(({ step, query, result, ms }) => `Step: ${step} ${query} -> ${result} [${ms} ms]`),
-  });
+    const names = [...seen].map((name) => quoted(name)).join(", ");
+    const why = `no address for ${names} (${failed[0]?.reason})`;
+    throw this.#error(
+      "address",
+      why,
+      check,
+      failed.length === 1 ? failed[0]?.cause : new AggregateError(failed.map(({ cause }) => cause)),
+    );
+  }
+
+  #took(step: ResolveStep["step"], query: string, result: string, ms = 0, lifetimeMs = MAX_LIFETIME_MS): void {
+    this.steps.push({ step, query, result, ms });
+    this.lifetimeMs = Math.min(this.lifetimeMs, lifetimeMs);
+  }
+
+  #error(step: ResolveStep["step"], found: string, advice: string, cause?: unknown): ResolveError {
+    const { name } = this.#name;
+    return new ResolveError("ERR_RESOLVE", `Cannot resolve ${quoted(name)}: step ${step} found ${found}. ${advice}`, {
+      server: name,
+      cause,
+      steps: this.steps,
+    });
+  }
 }
 
 /**
- * Goes through the specification's steps in order. SRV records (steps 3.3, 3.4, 4 and 5) are not asked yet.
+ * Goes through the specification's steps in order.
  * Specification: Server-Server API, "Resolving server names".
  *
- * @throws {@link ResolveError} `ERR_RESOLVE` when there is no address; the message tells every step.
- * @throws {@link OptionError} `ERR_OPTION` when `connectTo` returns something else than an IP address.
+ * @throws {@link ResolveError} `ERR_RESOLVE` when there is no address; the error has every step.
  */
 export async function walkSteps(name: ServerName, sources: StepSources): Promise<ResolvedServer> {
-  const steps: ResolveStep[] = [];
-  let target = name;
-  let lifetimeMs = MAX_LIFETIME_MS;
-
-  if (name.kind === "dns" && name.port === undefined) {
-    const { value, ms } = await timed(() => sources.wellKnown(name.hostname));
-    const query = `https://${name.hostname}/.well-known/matrix/server`;
-    steps.push({ step: "wellKnown", query, result: value.result, ms });
-    // A delegated name is not asked for its own .well-known, so delegation cannot go in circles.
-    target = value.server ?? name;
-    lifetimeMs = Math.min(lifetimeMs, value.lifetimeMs);
-  }
-
-  const port = target.port ?? DEFAULT_PORT;
-  let found: readonly string[];
-  if (target.kind !== "dns") {
-    steps.push({ step: "literal", query: target.name, result: `${target.hostname} port ${port}`, ms: 0 });
-    found = [target.hostname];
-  } else {
-    const { hostname } = target;
-    if (target.port !== undefined) {
-      steps.push({ step: "explicitPort", query: target.name, result: `port ${port}`, ms: 0 });
-    }
-    const { value, ms } = await timed(() => sources.lookup(hostname));
-    const result = value.kind === "found" ? value.addresses.map(({ address }) => address).join(", ") : value.reason;
-    steps.push({ step: "address", query: hostname, result, ms });
-    if (value.kind !== "found") throw noAddress(name, hostname, value, steps);
-    lifetimeMs = Math.min(lifetimeMs, value.lifetimeMs);
-    found = value.addresses.map(({ address }) => address);
-  }
-
+  const walk = new Walk(name, sources);
+  // A delegated name is not asked for its own .well-known, so delegation cannot go in circles.
+  const mayDelegate = name.kind === "dns" && name.port === undefined;
+  const server = (mayDelegate && (await walk.delegated(name.hostname))) || name;
+  const hosts = await walk.hosts(server);
+  const targets = server.kind === "dns" ? await walk.targets(hosts) : hosts.map(literal);
   return {
     serverName: name.name,
-    // In every row of the specification this is the last name that was said, with its port if it has one.
-    host: target.name,
+    // In every row of the specification this is the last name that was said, with its port if it has one. It is never
+    // the target of an SRV record: whoever owns the name, and not its DNS, says which certificates are right.
+    host: server.name,
     // Certificates and SNI know no final dot (RFC 6066 section 3).
-    tlsName: target.hostname.replace(/\.$/, ""),
-    addresses: found.map((address) => placed(sources.connectTo, target.hostname, address, port)),
-    steps,
-    expiresAt: Date.now() + Math.round(lifetimeMs),
+    tlsName: server.hostname.replace(/\.$/, ""),
+    targets,
+    steps: walk.steps,
+    expiresAt: Date.now() + Math.round(walk.lifetimeMs),
   };
 }

@@ -1,13 +1,12 @@
 import { isIP } from "node:net";
-import { buildConnector, Client, request } from "undici";
+import { Client, request } from "undici";
+import { BudgetSpent, withinBudget } from "../connect/budget.js";
+import type { Connector } from "../connect/connector.js";
 import { NameError, quoted } from "../errors.js";
 import { parseServerName, type ServerName } from "../name/server-name.js";
 import type { AddressAnswer } from "./addresses.js";
-import { BudgetSpent, withinBudget } from "./budget.js";
 import { cacheLifetimeMs, type ResponseHeaders } from "./cache-lifetime.js";
 import { failureText } from "./failure-text.js";
-import type { ConnectTo } from "./resolved-server.js";
-import { checkServerIdentity } from "./server-identity.js";
 
 /** What a request for `/.well-known/matrix/server` came to. */
 export type WellKnownAnswer =
@@ -30,10 +29,8 @@ export type WellKnownAnswer =
 export interface WellKnownFetchOptions {
   /** Finds the addresses of a host. */
   readonly lookup: (hostname: string) => Promise<AddressAnswer>;
-  /** Root certificates (PEM) instead of Node's own. */
-  readonly ca: string | string[] | undefined;
-  /** Where connections really go. */
-  readonly connectTo: ConnectTo | undefined;
+  /** Makes the connections. */
+  readonly connector: Connector;
   /** How long everything may take together, redirects and body included, in milliseconds. */
   readonly timeoutMs: number;
   /** The `User-Agent` header. */
@@ -44,8 +41,9 @@ const MAX_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Synapse's limit: a valid answer has some fifty bytes. */
 const MAX_BODY_BYTES = 50 * 1024;
-/** How long one address may take to connect, in milliseconds, so that a dead one leaves time for the next. */
-const CONNECT_TIMEOUT_MS = 3_000;
+
+/** How long a host may take to connect, in milliseconds: where nobody listens, the next steps are waiting. */
+const CONNECT_TIMEOUT_MS = 4_000;
 
 /** One response: enough of it to decide. `body` is undefined where it was too large. */
 interface Response {
@@ -55,44 +53,6 @@ interface Response {
 }
 
 const failed = (reason: string): WellKnownAnswer => ({ kind: "failed", reason });
-
-/** Connects to the addresses one after the other; the certificate must be valid for the host, wherever it goes. */
-function connectorFor(
-  hostname: string,
-  targets: readonly { address: string; port: number }[],
-  ca: string | string[] | undefined,
-  signal: AbortSignal,
-): buildConnector.connector {
-  const tlsName = hostname.replace(/\.$/, "");
-  const connect = buildConnector({
-    allowH2: false,
-    timeout: CONNECT_TIMEOUT_MS,
-    maxCachedSessions: 0,
-    ...(ca === undefined ? {} : { ca }),
-    checkServerIdentity: (_dialled, certificate) => checkServerIdentity(tlsName, certificate),
-  });
-  return (options, callback) => {
-    const errors: Error[] = [];
-    const tryAt = (index: number): void => {
-      const target = targets[index];
-      if (target === undefined || signal.aborted) {
-        callback(new AggregateError(errors), null);
-        return;
-      }
-      const { address, port } = target;
-      const servername = isIP(tlsName) === 0 ? tlsName : "";
-      connect({ ...options, hostname: address, port: String(port), servername }, (...[error, socket]) => {
-        if (error === null) {
-          callback(null, socket);
-        } else {
-          errors.push(error);
-          tryAt(index + 1);
-        }
-      });
-    };
-    tryAt(0);
-  };
-}
 
 async function readBody(body: AsyncIterable<Uint8Array>): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
@@ -110,15 +70,16 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string | undef
 async function get(url: URL, options: WellKnownFetchOptions, signal: AbortSignal): Promise<Response | string> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const family = isIP(hostname);
-  const found: AddressAnswer | { kind: "found"; addresses: readonly { address: string }[] } =
-    family === 0 ? await options.lookup(hostname) : { kind: "found", addresses: [{ address: hostname }] };
+  const found: Pick<AddressAnswer & { kind: "found" }, "kind" | "addresses"> | AddressAnswer =
+    family === 4 || family === 6
+      ? { kind: "found", addresses: [{ address: hostname, family }] }
+      : await options.lookup(hostname);
   if (found.kind !== "found") return `${quoted(hostname)} has no address (${found.reason})`;
   const port = Number(url.port || 443);
-  const targets = found.addresses.map(({ address }) => {
-    return options.connectTo?.({ hostname, address, port }) ?? { address, port };
-  });
-
-  const client = new Client(url.origin, { connect: connectorFor(hostname, targets, options.ca, signal) });
+  const target = { hostname, port, priority: 0, weight: 0, addresses: found.addresses };
+  const destination = { tlsName: hostname.replace(/\.$/, ""), targets: [target] };
+  const connect = options.connector.forUndici(destination, signal, CONNECT_TIMEOUT_MS);
+  const client = new Client(url.origin, { connect });
   try {
     const response = await request(url, {
       dispatcher: client,

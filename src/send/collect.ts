@@ -21,11 +21,14 @@ export interface RawResponse {
 export class SendFailure extends Error {
   /** Whether any byte of the request may have reached the server. */
   readonly requestSent: boolean;
+  /** Whether the connection was an old one that broke before a byte of the answer: the server may just have closed it. */
+  readonly wasIdle: boolean;
 
   /** With the cause. */
-  constructor(cause: unknown, requestSent: boolean) {
+  constructor(cause: unknown, requestSent: boolean, wasIdle = false) {
     super("no response", { cause });
     this.requestSent = requestSent;
+    this.wasIdle = wasIdle;
   }
 }
 
@@ -58,6 +61,8 @@ function decompressor(encoding: string | string[] | undefined): Decompressor | u
  * is given up, so that an endless body costs no more than the limit.
  */
 export class Collector implements Dispatcher.DispatchHandler {
+  /** The connection that the request is made on; set by that. */
+  connection: { hasAnswered: boolean } | undefined;
   readonly #resolve: (response: RawResponse) => void;
   readonly #reject: (failure: SendFailure) => void;
   readonly #maxBytes: number;
@@ -96,6 +101,7 @@ export class Collector implements Dispatcher.DispatchHandler {
   /** Called by undici with status and headers. */
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: RawResponse["headers"]): void {
     if (status < 200) return;
+    if (this.connection) this.connection.hasAnswered = true;
     this.#status = status;
     this.#headers = headers;
     this.#limit = status < 300 ? this.#maxBytes : Math.min(this.#maxBytes, ERROR_BODY_BYTES);
@@ -167,7 +173,8 @@ export class Collector implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     this.#over = true;
     this.#decompressor?.destroy();
-    this.#reject(new SendFailure(cause, this.#controller !== undefined));
+    const wasIdle = this.#status === 0 && !this.#abortReason && this.connection?.hasAnswered === true;
+    this.#reject(new SendFailure(cause, this.#controller !== undefined, wasIdle));
   }
 
   #giveUp(settle: () => void): void {

@@ -1,37 +1,65 @@
+import { setMaxListeners } from "node:events";
 import { LRUCache } from "lru-cache";
-import { buildConnector, Pool } from "undici";
+import { Client, type Dispatcher, Pool } from "undici";
+import { type ConnectOptions, type Connector, createConnector } from "../connect/connector.js";
+import { destinationKey } from "../connect/target.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
-import { checkServerIdentity } from "../resolve/server-identity.js";
+import type { Collector } from "./collect.js";
 
 /** How connections are made and kept. */
-export interface PoolOptions {
-  /** Certificates of CAs to trust instead of the usual ones: PEM. */
-  readonly ca?: string | readonly string[] | undefined;
+export interface PoolOptions extends ConnectOptions {
   /** How many connections there may be to one destination; 32 when absent. */
   readonly maxConnectionsPerServer?: number | undefined;
   /** How many destinations may have connections; 1,000 when absent. */
   readonly maxServers?: number | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_MS = 10_000;
+/** The name and the address are given with each connection and each request; no text of others stands in this URL. */
+const ORIGIN = "https://destination.invalid";
+const clientOptions = {
+  pipelining: 1,
+  keepAliveTimeout: IDLE_MS,
+  keepAliveMaxTimeout: IDLE_MS * 2,
+  // The one deadline of the call rules; undici's own clocks would only get in its way.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+} as const;
+
+/** One connection at a time to one destination, which knows whether it has been used before. */
+class Connection extends Client {
+  /** Whether the present connection has brought an answer. */
+  hasAnswered = false;
+
+  constructor(origin: string | URL, options: Client.Options) {
+    super(origin, options);
+    this.on("connect", () => {
+      this.hasAnswered = false;
+    });
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    (handler as Collector).connection = this;
+    return super.dispatch(options, handler);
+  }
+}
 
 /** One pool of connections for each resolved destination: never shared by two names, closed when idle or too many. */
 export class Pools {
   readonly #pools: LRUCache<string, Pool>;
   readonly #keys = new WeakMap<ResolvedServer, string>();
   readonly #connections: number;
-  readonly #connector: buildConnector.connector;
+  readonly #connector: Connector;
+  readonly #single = new Set<Client>();
+  readonly #closing = new AbortController();
 
   /** With the options' defaults filled in. */
-  constructor({ ca, maxConnectionsPerServer = 32, maxServers = 1_000 }: PoolOptions) {
+  constructor(options: PoolOptions) {
+    const { maxConnectionsPerServer = 32, maxServers = 1_000 } = options;
     this.#connections = maxConnectionsPerServer;
-    this.#connector = buildConnector({
-      ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
-      allowH2: false,
-      timeout: CONNECT_TIMEOUT_MS,
-      checkServerIdentity,
-    });
+    this.#connector = createConnector(options);
+    // Every connection that is being made listens, and stops listening when it is made: many at once are no leak.
+    setMaxListeners(0, this.#closing.signal);
     this.#pools = new LRUCache({
       max: maxServers,
       // Ends what is under way, then closes.
@@ -43,62 +71,51 @@ export class Pools {
   of(target: ResolvedServer): Pool {
     let key = this.#keys.get(target);
     if (key === undefined) {
-      const addresses = target.addresses.map(({ address, port }) => `${address} ${port}`);
-      key = [target.host, target.tlsName, ...addresses].join("\n");
+      key = `${target.host}\n${destinationKey(target)}`;
       this.#keys.set(target, key);
     }
     let pool = this.#pools.get(key);
     if (!pool) {
-      pool = this.#open(target);
+      pool = this.#open(target, key);
       this.#pools.set(key, pool);
     }
     return pool;
   }
 
-  /** Closes all connections at once; requests under way fail. */
+  /** Lends a new connection to a destination, and closes it when `use` has ended. */
+  async withNewConnection<T>(target: ResolvedServer, use: (connection: Dispatcher) => Promise<T>): Promise<T> {
+    const client = new Connection(ORIGIN, this.#clientOptions(target));
+    this.#single.add(client);
+    try {
+      return await use(client);
+    } finally {
+      this.#single.delete(client);
+      await client.destroy();
+    }
+  }
+
+  /** Closes all connections at once, those being made included; requests under way fail. */
   async close(): Promise<void> {
-    const pools = [...this.#pools.values()];
-    await Promise.all(pools.map((pool) => pool.destroy()));
+    this.#closing.abort(new Error("The connections are closed."));
+    await Promise.all([...this.#pools.values(), ...this.#single].map((each) => each.destroy()));
     this.#pools.clear();
   }
 
-  #open(target: ResolvedServer): Pool {
-    // The name and the address are given with each connection and each request; no text of others stands in this URL.
-    return new Pool("https://destination.invalid", {
-      connect: (options, callback) => this.#connect(target, 0, options, callback),
+  #open(target: ResolvedServer, key: string): Pool {
+    const pool = new Pool(ORIGIN, {
+      ...this.#clientOptions(target),
       connections: this.#connections,
-      pipelining: 1,
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS * 2,
-      // The one deadline of the call rules; undici's own clocks would only get in its way.
-      headersTimeout: 0,
-      bodyTimeout: 0,
+      factory: (origin, options) => new Connection(origin, options),
     });
+    const dropIdle = (): void => {
+      const { connected, size } = pool.stats;
+      // The pool itself takes memory as well; one that has just been replaced is no longer the one to drop.
+      if (connected === 0 && size === 0 && this.#pools.peek(key) === pool) this.#pools.delete(key);
+    };
+    return pool.on("disconnect", dropIdle).on("connectionError", dropIdle);
   }
 
-  /** Connects to the first address that takes the connection, as the name of the certificate demands. */
-  #connect(
-    target: ResolvedServer,
-    index: number,
-    options: buildConnector.Options,
-    callback: buildConnector.Callback,
-  ): void {
-    const { address, port } = target.addresses[index] as ResolvedServer["addresses"][number];
-    const isLiteral = target.tlsName === address;
-    const { servername: _, ...rest } = options;
-    this.#connector(
-      {
-        ...rest,
-        host: address,
-        hostname: address,
-        port: String(port),
-        ...(!isLiteral && { servername: target.tlsName }),
-      },
-      (...[error, socket]) => {
-        if (error && index + 1 < target.addresses.length) this.#connect(target, index + 1, options, callback);
-        else if (error) callback(error, null);
-        else callback(null, socket);
-      },
-    );
+  #clientOptions(target: ResolvedServer): Client.Options {
+    return { ...clientOptions, connect: this.#connector.forUndici(target, this.#closing.signal) };
   }
 }

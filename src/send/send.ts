@@ -1,6 +1,8 @@
 import ky from "ky";
+import type { Dispatcher } from "undici";
 import type { Cancellation } from "../cancellation.js";
-import { cleanText, TransportError } from "../errors.js";
+import { ConnectFailure, type ConnectStage } from "../connect/connect-failure.js";
+import { cleanText, OptionError, TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Collector, type RawResponse, SendFailure } from "./collect.js";
 import type { Pools } from "./pools.js";
@@ -22,7 +24,8 @@ export interface WireRequest {
 }
 
 /**
- * Sends a request to a resolved server and reads the response. Redirects are not followed.
+ * Sends a request to a resolved server and reads the response. Redirects are not followed. Where a connection that was
+ * idle breaks before a byte of the answer, the request is made once more on a new one.
  *
  * @throws {@link TransportError} when there is no whole response; `ERR_TIMEOUT` when it was cancelled.
  */
@@ -34,12 +37,19 @@ export async function send(
 ): Promise<RawResponse> {
   let collector: Collector | undefined;
   const stopListening = cancellation.onAbort(() => collector?.abort(cancellation.reason as Error));
-  const exchange = (): Promise<RawResponse> =>
+  const exchangeOn = (dispatcher: Dispatcher): Promise<RawResponse> =>
     new Promise((resolve, reject) => {
       if (cancellation.aborted) throw new SendFailure(cancellation.reason, false);
       collector = new Collector(resolve, reject, request.maxResponseBytes);
       const { method, uri, content = null } = request;
-      pools.of(target).dispatch({ method, path: uri, headers: headersOf(target, request), body: content }, collector);
+      dispatcher.dispatch({ method, path: uri, headers: headersOf(target, request), body: content }, collector);
+    });
+  const exchange = (): Promise<RawResponse> =>
+    exchangeOn(pools.of(target)).catch((error: unknown) => {
+      // Servers close idle connections, and cannot know that a request is on its way to them. Every endpoint may be
+      // asked again at the same server.
+      if (!(error instanceof SendFailure && error.wasIdle)) throw error;
+      return pools.withNewConnection(target, exchangeOn);
     });
   try {
     // ky's Request objects cost a small read as much as all the rest of it, so a request without a body does without.
@@ -75,18 +85,25 @@ function headersOf(target: ResolvedServer, request: WireRequest): Record<string,
   return headers;
 }
 
+const connectErrors = {
+  policy: ["ERR_ADDRESS_REFUSED", "The server has no address that may be connected to."],
+  reach: ["ERR_CONNECT", "The server could not be connected to."],
+  tls: ["ERR_TLS", "The server's certificate or its TLS was refused."],
+} as const satisfies Record<ConnectStage, readonly [string, string]>;
+
 function transportError(error: unknown, cancellation: Cancellation): unknown {
   if (!(error instanceof SendFailure)) return error;
   const { cause, requestSent } = error;
   if (cancellation.aborted)
     return new TransportError("ERR_TIMEOUT", "The server did not answer in time.", { cause, requestSent });
+  if (cause instanceof OptionError) return cause;
   const { code, message } = cause as { code?: unknown; message?: unknown };
   const why = `${typeof code === "string" ? `${code}: ` : ""}${String(message)}`;
-  const details = { cause, requestSent, lines: [`Cause: ${cleanText(why)}`] };
+  const lines = [`Cause: ${cause instanceof ConnectFailure ? cause.message : cleanText(why)}`];
+  const details = { cause, requestSent, lines };
   if (requestSent) {
     return new TransportError("ERR_CONNECTION_LOST", "The connection broke before the response was whole.", details);
   }
-  return /^(ERR_TLS|ERR_SSL|CERT|UNABLE|DEPTH_ZERO|SELF_SIGNED|HOSTNAME|EPROTO)/.test(String(code))
-    ? new TransportError("ERR_TLS", "The server's certificate or its TLS was refused.", details)
-    : new TransportError("ERR_CONNECT", "The server could not be connected to.", details);
+  const [errorCode, text] = connectErrors[cause instanceof ConnectFailure ? cause.stage : "reach"];
+  return new TransportError(errorCode, text, details);
 }

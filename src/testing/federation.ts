@@ -1,5 +1,5 @@
+import type { ConnectTo } from "../connect/target.js";
 import { OptionError, quoted } from "../errors.js";
-import type { ConnectTo } from "../resolve/resolved-server.js";
 import { SigningKey } from "../sign/signing-key.js";
 import { createAuthority } from "./authority.js";
 import { plainHost, splitName } from "./host-port.js";
@@ -28,6 +28,8 @@ export interface TestClientOptions {
   readonly dns: LoopbackDns;
   /** The federation's certificate authority, as PEM text. */
   readonly ca: string;
+  /** Opens loopback, which is closed to clients otherwise. */
+  readonly allowAddress: readonly string[];
   /**
    * Where to connect to instead; undefined for hosts outside the federation. Ports of its hosts on which it has no
    * server lead to port 1 of 127.0.0.1, where connections are refused.
@@ -99,7 +101,12 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
 
   return {
     servers,
-    clientOptions: { dns: createLoopbackDns(hosts), ca: authority.ca, connectTo: createConnectTo(servers) },
+    clientOptions: {
+      dns: createLoopbackDns(hosts),
+      ca: authority.ca,
+      allowAddress: ["127.0.0.1"],
+      connectTo: createConnectTo(servers),
+    },
     server: (name) => {
       const server = servers.find((each) => each.name === name);
       if (!server) throw new OptionError("ERR_OPTION", `The test federation has no server named ${quoted(name)}.`);

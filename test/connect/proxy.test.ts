@@ -4,7 +4,7 @@ import { createServer as createTlsServer, connect as openTls } from "node:tls";
 import { inspect } from "node:util";
 import { type HttpServerOptions, Server as ProxyServer, type ServerOptions } from "proxy-chain";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { createProxyChoice, openTunnel, ProxyError, type Proxy as ProxyOption } from "../../src/connect/proxy.js";
+import { createProxyChoice, openTunnel, ProxyError, type ProxyOption } from "../../src/connect/proxy.js";
 import { OptionError } from "../../src/errors.js";
 import { type Authority, createAuthority } from "../../src/testing/authority.js";
 

@@ -80,6 +80,8 @@ describe("failures", () => {
     expect(lines).toEqual([
       "Server: nope.example",
       'Step: wellKnown https://nope.example/.well-known/matrix/server -> "nope.example" has no address (A ENOTFOUND, AAAA ENOTFOUND) [0 ms]',
+      "Step: srv _matrix-fed._tcp.nope.example -> ENOTFOUND [0 ms]",
+      "Step: srv _matrix._tcp.nope.example -> ENOTFOUND [0 ms]",
       "Step: address nope.example -> A ENOTFOUND, AAAA ENOTFOUND [0 ms]",
       "Docs: https://spec.matrix.org/latest/server-server-api/#resolving-server-names",
     ]);
@@ -106,8 +108,6 @@ describe("failures", () => {
     const resolver = await world.resolver();
     expect(await failure(resolver.resolve("https://a.example"))).toBeInstanceOf(NameError);
     expect(() => createResolver({ wellKnownTimeoutMs: Number.NaN })).toThrow(OptionError);
-    const wrong = await world.resolver({ connectTo: () => ({ address: "localhost", port: 1 }) });
-    expect(await failure(wrong.resolve("192.0.2.1"))).toMatchObject({ code: "ERR_OPTION" });
   });
 });
 
@@ -129,7 +129,7 @@ describe("memory", () => {
     vi.advanceTimersByTime(61_000);
     expect(resolver.inspect("a.example:1")).toBeUndefined();
     world.names["a.example"] = { a: ["192.0.2.2"] };
-    expect((await resolver.resolve("a.example:1")).addresses[0]?.address).toBe("192.0.2.2");
+    expect((await resolver.resolve("a.example:1")).targets[0]?.addresses[0]?.address).toBe("192.0.2.2");
   });
 
   it("is cleared name by name, .well-known included, or as a whole", async () => {
@@ -162,11 +162,12 @@ describe("memory", () => {
     const before = resolver.resolve("a.example:1");
     resolver.clear("a.example:1");
     const after = resolver.resolve("a.example:1");
+    await vi.waitFor(() => expect(answers).toHaveLength(2));
     answers[1]?.("192.0.2.2");
     await after;
     answers[0]?.("192.0.2.1");
-    expect((await before).addresses[0]?.address).toBe("192.0.2.1");
-    expect(resolver.inspect("a.example:1")?.addresses[0]?.address).toBe("192.0.2.2");
+    expect((await before).targets[0]?.addresses[0]?.address).toBe("192.0.2.1");
+    expect(resolver.inspect("a.example:1")?.targets[0]?.addresses[0]?.address).toBe("192.0.2.2");
   });
 
   it("keeps a delegation while its host is down", async () => {
@@ -183,7 +184,8 @@ describe("memory", () => {
     const { host, steps, expiresAt } = await resolver.resolve("a.example");
     expect(host).toBe("192.0.2.7");
     expect(steps[0]?.result).toBe("answered 502; still using 192.0.2.7");
-    expect(expiresAt - Date.now()).toBe(120_000);
+    // Four fifths of the two minutes after which the host is asked again.
+    expect(expiresAt - Date.now()).toBe(96_000);
     up = true;
     vi.advanceTimersByTime(133_000);
     expect((await resolver.resolve("a.example")).steps[0]?.result).toBe("192.0.2.7");

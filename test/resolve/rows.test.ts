@@ -68,7 +68,7 @@ describe("the rows of the specification", () => {
     await world.wellKnown("m.example", "192.0.2.2", { "m.server": "z.example" });
     await world.serve("192.0.2.2", 8448, "m.example", mirror);
     const seen = { host: "m.example", servername: "m.example" };
-    const steps = ["wellKnown", "address"];
+    const steps = ["wellKnown", "srv", "srv", "address"];
     expect(await walk("a.example")).toEqual({ host: "m.example", tlsName: "m.example", steps, seen });
   });
 
@@ -76,7 +76,7 @@ describe("the rows of the specification", () => {
     await world.wellKnown("a.example", "192.0.2.1", (_, response) => response.writeHead(404).end());
     await world.serve("192.0.2.1", 8448, "a.example", mirror);
     const seen = { host: "a.example", servername: "a.example" };
-    const steps = ["wellKnown", "address"];
+    const steps = ["wellKnown", "srv", "srv", "address"];
     expect(await walk("a.example")).toEqual({ host: "a.example", tlsName: "a.example", steps, seen });
     // The one lookup serves both steps.
     expect(world.dns.asked).toHaveLength(2);
@@ -88,9 +88,9 @@ describe("the rows of the specification", () => {
       address,
       port: port === 443 ? 1 : port,
     });
-    const resolved = await (await world.resolver({ connectTo })).resolve("a.example");
-    expect(resolved.addresses).toEqual([{ address: "127.0.0.1", family: 4, port: 8448 }]);
-    expect(resolved.steps[0]).toMatchObject({ step: "wellKnown", result: "ECONNREFUSED" });
+    const resolved = await (await world.resolver({ connectTo, allowAddress: ["127.0.0.1"] })).resolve("a.example");
+    expect(resolved.targets).toMatchObject([{ addresses: [{ address: "127.0.0.1", family: 4 }], port: 8448 }]);
+    expect(resolved.steps[0]).toMatchObject({ step: "wellKnown", result: "127.0.0.1:1 ECONNREFUSED" });
   });
 });
 

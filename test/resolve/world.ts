@@ -1,11 +1,12 @@
-import type { RequestListener, Server } from "node:http";
-import { createServer, request } from "node:https";
+import { type RequestListener, request, type Server } from "node:http";
+import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { createConnector } from "../../src/connect/connector.js";
+import type { ConnectTo } from "../../src/connect/target.js";
 import type { Dns } from "../../src/resolve/dns.js";
-import type { ConnectTo, ResolvedServer } from "../../src/resolve/resolved-server.js";
+import type { ResolvedServer } from "../../src/resolve/resolved-server.js";
 import { createResolver, type Resolver, type ResolverOptions } from "../../src/resolve/resolver.js";
-import { checkServerIdentity } from "../../src/resolve/server-identity.js";
 import { type Authority, createAuthority } from "../../src/testing/authority.js";
 
 /** What DNS holds of a name: addresses, or the code of the error that the query ends in. */
@@ -28,7 +29,9 @@ export function scriptedDns(names: Record<string, Records>): Dns & { asked: stri
     asked,
     resolve4: (name) => answer("A", name, names[name]?.a, names[name]?.ttl),
     resolve6: (name) => answer("AAAA", name, names[name]?.aaaa, names[name]?.ttl),
-    resolveSrv: async () => [],
+    resolveSrv: async (name) => {
+      throw Object.assign(new Error(`querySrv ENOTFOUND ${name}`), { code: "ENOTFOUND" });
+    },
   };
 }
 
@@ -43,6 +46,12 @@ export class World {
   readonly #resolvers: Resolver[] = [];
   readonly #ports = new Map<string, number>();
 
+  /** One authority for the whole file: making one takes a while. */
+  get authority(): Promise<Authority> {
+    authority ??= createAuthority();
+    return authority;
+  }
+
   readonly connectTo: ConnectTo = ({ hostname, address, port }) => {
     this.dialled.push(`${hostname} ${address} ${port}`);
     const mapped = this.#ports.get(`${address} ${port}`);
@@ -51,8 +60,7 @@ export class World {
 
   /** Serves `address` and `port` with a certificate for `certificateName`. */
   async serve(address: string, port: number, certificateName: string, listener: RequestListener): Promise<number> {
-    authority ??= createAuthority();
-    const server = createServer(await (await authority).issue(certificateName), listener);
+    const server = createServer(await (await this.authority).issue(certificateName), listener);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const local = (server.address() as AddressInfo).port;
     this.#servers.push(server);
@@ -71,33 +79,24 @@ export class World {
   }
 
   async resolver(options: ResolverOptions = {}): Promise<Resolver> {
-    authority ??= createAuthority();
     const { dns, connectTo } = this;
-    const resolver = createResolver({ dns, connectTo, ca: (await authority).ca, ...options });
+    const resolver = createResolver({ dns, connectTo, ca: (await this.authority).ca, ...options });
     this.#resolvers.push(resolver);
     return resolver;
   }
 
   /** A request as a federation client makes it: what the server saw, once its certificate was found right. */
-  async visit({ host, tlsName, addresses }: ResolvedServer): Promise<unknown> {
-    authority ??= createAuthority();
-    const { ca } = await authority;
-    const [{ address, port } = { address: "", port: 0 }] = addresses;
-    const servername = /^[\d.]+$|:/.test(tlsName) ? "" : tlsName;
+  async visit(resolved: ResolvedServer): Promise<unknown> {
+    const { connectTo } = this;
+    const connector = createConnector({ connectTo, ca: (await this.authority).ca });
+    const socket = await connector.connect(resolved, new AbortController().signal);
     return new Promise((resolve, reject) => {
       const outgoing = request(
-        {
-          host: address,
-          port,
-          servername,
-          ca,
-          headers: { host },
-          agent: false,
-          checkServerIdentity: (_, certificate) => checkServerIdentity(tlsName, certificate),
-        },
+        { headers: { host: resolved.host }, createConnection: () => socket },
         async (response) => {
           let text = "";
           for await (const chunk of response) text += chunk;
+          socket.destroy();
           resolve(JSON.parse(text));
         },
       );

@@ -1,0 +1,148 @@
+import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { buildConnector } from "undici";
+import { OptionError, quoted } from "../errors.js";
+import { type AllowAddress, createAddressPolicy } from "./address-policy.js";
+import { BudgetSpent, withinBudget } from "./budget.js";
+import { ConnectFailure, codeOf, type FailedTry } from "./connect-failure.js";
+import { createProxyChoice, openTunnel, type ProxyOption } from "./proxy.js";
+import { race, type Try } from "./race.js";
+import { secured } from "./secured.js";
+import { inSrvOrder } from "./srv-order.js";
+import type { ConnectTo, Destination } from "./target.js";
+import { createTrust, type TlsException } from "./trust.js";
+
+/** How connections are made: for every request alike, those for `.well-known` and their redirects included. */
+export interface ConnectOptions {
+  /** Certificates of CAs to trust instead of the usual ones, in PEM: for closed federations and tests. */
+  readonly ca?: string | readonly string[] | undefined;
+  /**
+   * Certificates to accept although the usual check refuses them, by the host name that the certificate should be for:
+   * the server name without its port or, where it delegates, the delegated host.
+   */
+  readonly tlsExceptions?: Readonly<Record<string, TlsException>> | undefined;
+  /** Which addresses may be connected to beside public ones; none when absent. */
+  readonly allowAddress?: AllowAddress | undefined;
+  /** The proxy to connect through: what the environment variables `HTTPS_PROXY` and `NO_PROXY` say when absent. */
+  readonly proxy?: ProxyOption | undefined;
+  /** Where TCP connections really go, as curl's `--connect-to`: for closed federations and tests. */
+  readonly connectTo?: ConnectTo | undefined;
+}
+
+/** One address to try, after `connectTo` and the address policy have had their say. */
+interface Candidate {
+  readonly hostname: string;
+  readonly address: string;
+  readonly port: number;
+  readonly proxy: URL | undefined;
+}
+
+/** Makes TLS connections to destinations. */
+export interface Connector {
+  /**
+   * Connects to the first address that takes the connection and shows a right certificate.
+   *
+   * @param signal - Ends it; the promise then rejects with the signal's reason.
+   * @param timeoutMs - How long all addresses may take together, in milliseconds; 10,000 when absent.
+   * @throws {@link ConnectFailure} when no address does in that time.
+   */
+  connect(destination: Destination, signal: AbortSignal, timeoutMs?: number): Promise<TLSSocket>;
+  /** The same in undici's form. A connection that is still being made when the signal is aborted is given up. */
+  forUndici(destination: Destination, signal: AbortSignal, timeoutMs?: number): buildConnector.connector;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** More addresses than this would only let a hostile DNS make us knock at a thousand doors. */
+const MAX_ADDRESSES = 32;
+
+/**
+ * Creates a connector.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
+ */
+export function createConnector(options: ConnectOptions = {}): Connector {
+  const { connectTo } = options;
+  const refusal = createAddressPolicy(options.allowAddress);
+  const proxyFor = createProxyChoice(options.proxy);
+  const trust = createTrust(options.ca, options.tlsExceptions);
+
+  /** Where the addresses really lead. Those that may not be connected to go to `failed`. */
+  function candidatesOf({ targets }: Destination, failed: FailedTry[]): Candidate[] {
+    const all = inSrvOrder(targets).flatMap(({ hostname, port, addresses }) =>
+      addresses.map(({ address }) => ({ hostname, address, port })),
+    );
+    return all.slice(0, MAX_ADDRESSES).flatMap((from) => {
+      const to = { ...from, ...connectTo?.(from) };
+      if (isIP(to.address) === 0) {
+        throw new OptionError("ERR_OPTION", `connectTo must return an IP address, not ${quoted(to.address)}.`);
+      }
+      // Checked here and nowhere else, on the very address that is dialled: DNS has no chance to change its mind.
+      const reason = to.address === from.address ? refusal(to) : undefined;
+      if (reason === undefined) return [{ ...to, proxy: proxyFor(from) }];
+      failed.push({ address: to.address, port: to.port, stage: "policy", error: new Error(reason) });
+      return [];
+    });
+  }
+
+  async function tryOne(
+    tlsName: string,
+    failed: FailedTry[],
+    { address, port, proxy }: Candidate,
+    signal: AbortSignal,
+    reached: () => void,
+  ): Promise<TLSSocket> {
+    let isReached = false;
+    const onReached = (): void => {
+      isReached = true;
+      reached();
+    };
+    try {
+      const tunnel = proxy && (await openTunnel(proxy, { address, port }, signal, options.ca));
+      if (tunnel) onReached();
+      return await secured({ address, port, tunnel, tlsName, trust: trust(tlsName) }, signal, onReached);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Who breaks off in the handshake has not said what is wrong: it may be no TLS server, or be going down.
+      const isTls = isReached && !["ECONNRESET", "EPIPE"].includes(codeOf(error) ?? "");
+      failed.push({ address, port, stage: isTls ? "tls" : "reach", error: error as Error });
+      throw error;
+    }
+  }
+
+  async function connect(
+    destination: Destination,
+    signal: AbortSignal,
+    timeoutMs = CONNECT_TIMEOUT_MS,
+  ): Promise<TLSSocket> {
+    const failed: FailedTry[] = [];
+    const candidates = candidatesOf(destination, failed);
+    try {
+      return await withinBudget(timeoutMs, signal, async (inner) => {
+        const attempt: Try<Candidate, TLSSocket> = (...args) => tryOne(destination.tlsName, failed, ...args);
+        const socket = await race(candidates, attempt, inner, (late) => late.destroy());
+        // Nobody takes it any more.
+        if (inner.aborted) socket.destroy();
+        return socket;
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof BudgetSpent) {
+        const told = new Set(failed.map(({ address, port }) => `${address} ${port}`));
+        const silent = candidates.filter(({ address, port }) => !told.has(`${address} ${port}`));
+        const timeout = Object.assign(new Error(error.message), { code: "ETIMEDOUT" });
+        failed.push(...silent.map(({ address, port }) => ({ address, port, stage: "reach" as const, error: timeout })));
+      }
+      throw new ConnectFailure(failed);
+    }
+  }
+
+  return {
+    connect,
+    forUndici: (destination, signal, timeoutMs) => (_options, callback) => {
+      connect(destination, signal, timeoutMs).then(
+        (socket) => callback(null, socket),
+        (error: Error) => callback(error, null),
+      );
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { createSecureContext, type SecureContext } from "node:tls";
+import { OptionError, quoted } from "../errors.js";
+
+/** Why a certificate is accepted that the usual check would refuse. One of the fields is given. */
+export type TlsException =
+  | {
+      /** Certificates of CAs to trust for this name instead of all others: PEM. */
+      readonly ca: string | readonly string[];
+    }
+  | {
+      /**
+       * The SHA-256 fingerprint of the certificate itself, as `openssl x509 -noout -fingerprint -sha256` prints it:
+       * 64 hexadecimal digits, with or without colons. Neither its issuer, its name nor its dates are checked then.
+       */
+      readonly fingerprint256: string;
+    }
+  | {
+      /** No check at all: anybody between you and the server can read and change what is sent. */
+      readonly verify: false;
+    };
+
+/** What a server must show in its TLS handshake. */
+export interface Trust {
+  /** The CAs. */
+  readonly context: SecureContext;
+  /** Whether chain, name and dates are checked. */
+  readonly verifies: boolean;
+  /** The only certificate that is right, as 64 upper-case hexadecimal digits, where one is pinned. */
+  readonly fingerprint: string | undefined;
+}
+
+const isPem = (value: unknown): boolean => typeof value === "string" && value.includes("-----BEGIN");
+
+function contextFor(option: string, ca: string | readonly string[] | undefined): SecureContext {
+  const certificates: readonly unknown[] = ca === undefined || typeof ca === "string" ? [ca ?? "-----BEGIN"] : ca;
+  if (!(Array.isArray(certificates) && certificates.every(isPem))) {
+    throw new OptionError("ERR_OPTION", `The option \`${option}\` must be PEM text, or a list of such texts.`);
+  }
+  try {
+    return createSecureContext(ca === undefined ? {} : { ca: typeof ca === "string" ? ca : [...ca] });
+  } catch (cause) {
+    throw new OptionError("ERR_OPTION", `The option \`${option}\` holds a certificate that cannot be read.`, { cause });
+  }
+}
+
+function exceptionFor(name: string, exception: TlsException, usual: SecureContext): Trust {
+  const option = `tlsExceptions[${quoted(name)}]`;
+  const { ca, fingerprint256, verify } = (exception ?? {}) as { ca?: string; fingerprint256?: string; verify?: false };
+  if ([ca, fingerprint256, verify].filter((field) => field !== undefined).length !== 1) {
+    throw new OptionError("ERR_OPTION", `The option \`${option}\` must have one of ca, fingerprint256 and verify.`);
+  }
+  if (ca !== undefined) return { context: contextFor(option, ca), verifies: true, fingerprint: undefined };
+  if (fingerprint256 === undefined) {
+    if (verify === false) return { context: usual, verifies: false, fingerprint: undefined };
+    throw new OptionError("ERR_OPTION", `The option \`${option}.verify\` can only be false.`);
+  }
+  const fingerprint = String(fingerprint256).replaceAll(":", "").toUpperCase();
+  if (!/^[0-9A-F]{64}$/.test(fingerprint)) {
+    throw new OptionError("ERR_OPTION", `The option \`${option}.fingerprint256\` must be 64 hexadecimal digits.`);
+  }
+  return { context: usual, verifies: false, fingerprint };
+}
+
+/**
+ * What is trusted for each name. Contexts are made once: reading a bundle of CAs takes longer than a handshake.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
+ */
+export function createTrust(
+  ca: string | readonly string[] | undefined,
+  exceptions: Readonly<Record<string, TlsException>> = {},
+): (tlsName: string) => Trust {
+  const context = contextFor("ca", ca);
+  const usual: Trust = { context, verifies: true, fingerprint: undefined };
+  const byName = new Map<string, Trust>();
+  for (const [name, exception] of Object.entries(exceptions)) {
+    byName.set(name.toLowerCase().replace(/^\[(.*)\]$/, "$1"), exceptionFor(name, exception, context));
+  }
+  return (tlsName) => byName.get(tlsName.toLowerCase()) ?? usual;
+}
