@@ -1,4 +1,7 @@
-/** Signed GETs a second through the client, over the same work done with barer means, as ratios within one run. */
+/**
+ * Signed GETs a second through the client, over the same work done with barer means, as ratios within one run; then
+ * what many destinations leave behind.
+ */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -16,13 +19,17 @@ await writeFile(caFile, authority.ca);
 const start = (file, ...args) => {
   // Global fetch takes further certificates from the environment only.
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile };
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env });
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env, execArgv: ["--expose-gc"] });
   child.once("exit", (code) => code && process.exit(code));
   return child;
 };
-const server = start("./server.mjs");
-server.send(await authority.issue("127.0.0.1"));
-const [port] = await once(server, "message");
+const serve = async (host) => {
+  const server = start("./server.mjs");
+  server.send(await authority.issue(host));
+  const [port] = await once(server, "message");
+  return { server, port };
+};
+const { server, port } = await serve("127.0.0.1");
 
 const names = ["client", "undici.request", "fetch", "ky"];
 const children = new Map(names.map((name) => [name, start("./contender.mjs", name, String(port), caFile)]));
@@ -46,13 +53,25 @@ for (const concurrency of [1, 32, 256]) {
   figures.push({ concurrency, perSecond, ratios });
 }
 for (const child of [server, ...children.values()]) child.disconnect();
+
+const many = await serve("*.bench.example");
+const [destinations] = await once(start("./destinations.mjs", String(many.port), caFile, "10000", "100"), "message");
+many.server.disconnect();
 await rm(folder, { recursive: true });
 
-if (process.argv.includes("--json")) console.log(JSON.stringify({ throughput: figures }, null, 2));
+if (process.argv.includes("--json")) console.log(JSON.stringify({ throughput: figures, pools: destinations }, null, 2));
 else {
   console.log("Signed GETs a second through the client, over the same work done unsigned (medians of one run):");
   for (const { concurrency, ratios, perSecond } of figures) {
     const columns = Object.entries(ratios).map(([name, value]) => `${value.toFixed(2)} x ${name}`);
     console.log(`  concurrency ${String(concurrency).padStart(3)}: ${columns.join(", ")}   (${perSecond.client}/s)`);
   }
+  const { openSocketsAfterIdle, idleSeconds, heapMb, mostOpenSockets, concurrency } = destinations;
+  console.log(`${destinations.destinations} destinations talked to once each, ${concurrency} at a time:`);
+  console.log(
+    `  ${mostOpenSockets} sockets open at most, ${openSocketsAfterIdle} left after ${idleSeconds} idle seconds`,
+  );
+  console.log(
+    `  heap: ${heapMb.before} MB before, ${heapMb.busy} MB at the end of it, ${heapMb.afterIdle} MB after idle`,
+  );
 }

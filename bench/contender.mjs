@@ -16,7 +16,12 @@ const url = () => `https://${server}/_matrix/federation/v1/event/${encodeURIComp
 
 const contenders = {
   client: () => {
-    const client = createClient({ serverName: "me.example", signingKey: SigningKey.generate(), ca });
+    const client = createClient({
+      serverName: "me.example",
+      signingKey: SigningKey.generate(),
+      ca,
+      allowAddress: ["127.0.0.1"],
+    });
     return () => client.request(server, event, { eventId: eventId() });
   },
   "undici.request": () => {

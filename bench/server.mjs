@@ -1,4 +1,7 @@
-/** A TLS server in its own process that answers every request with one event of about 1 KB. */
+/**
+ * A TLS server in its own process that answers every request with one event of about 1 KB, and with its number of open
+ * connections where the path is /connections: only the other side sees those that the client has set aside.
+ */
 import { createServer } from "node:https";
 
 const event = {
@@ -17,8 +20,9 @@ const body = Buffer.from(JSON.stringify({ origin: "example.org", origin_server_t
 const headers = { "content-type": "application/json", "content-length": body.length };
 
 process.once("message", ({ key, cert }) => {
-  const server = createServer({ key, cert, keepAliveTimeout: 60_000 }, (_request, response) => {
-    response.writeHead(200, headers).end(body);
+  const server = createServer({ key, cert, keepAliveTimeout: 60_000 }, (request, response) => {
+    if (request.url !== "/connections") return response.writeHead(200, headers).end(body);
+    server.getConnections((_error, count) => response.writeHead(200, { connection: "close" }).end(String(count - 1)));
   });
   server.listen(0, "127.0.0.1", () => process.send(server.address().port));
 });

@@ -33,7 +33,11 @@ export async function race<Candidate, Result>(
     return await new Promise<Result>((resolve, reject) => {
       const errors: unknown[] = [];
       let started = 0;
-      onAbort = () => reject(signal.reason);
+      onAbort = () => {
+        // Said here already: a result that comes before the rejection is noticed must be discarded too.
+        isOver = true;
+        reject(signal.reason);
+      };
       signal.addEventListener("abort", onAbort, { once: true });
 
       const startNext = (): void => {

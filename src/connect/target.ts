@@ -61,8 +61,9 @@ export type ConnectTo = (to: ConnectTarget) => ConnectAddress | undefined;
 
 /** A text that is the same for destinations that lead to the same addresses under the same name, in whatever order. */
 export function destinationKey({ tlsName, targets }: Destination): string {
-  const all = targets.flatMap(({ port, priority, weight, addresses }) =>
-    addresses.map(({ address }) => `${address} ${port} ${priority} ${weight}`),
-  );
-  return [tlsName, ...all.sort()].join("\n");
+  const all: string[] = [];
+  for (const { port, priority, weight, addresses } of targets) {
+    for (const { address } of addresses) all.push(`${address} ${port} ${priority} ${weight}`);
+  }
+  return `${tlsName}\n${all.length > 1 ? all.sort().join("\n") : all[0]}`;
 }

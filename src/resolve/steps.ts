@@ -139,8 +139,9 @@ export async function walkSteps(name: ServerName, sources: StepSources): Promise
     host: server.name,
     // Certificates and SNI know no final dot (RFC 6066 section 3).
     tlsName: server.hostname.replace(/\.$/, ""),
-    targets,
-    steps: walk.steps,
+    // Copies have no room to grow; this is kept for thousands of servers.
+    targets: [...targets],
+    steps: [...walk.steps],
     expiresAt: Date.now() + Math.round(walk.lifetimeMs),
   };
 }

@@ -47,7 +47,6 @@ class Connection extends Client {
 /** One pool of connections for each resolved destination: never shared by two names, closed when idle or too many. */
 export class Pools {
   readonly #pools: LRUCache<string, Pool>;
-  readonly #keys = new WeakMap<ResolvedServer, string>();
   readonly #connections: number;
   readonly #connector: Connector;
   readonly #single = new Set<Client>();
@@ -69,11 +68,7 @@ export class Pools {
 
   /** The pool of a destination. */
   of(target: ResolvedServer): Pool {
-    let key = this.#keys.get(target);
-    if (key === undefined) {
-      key = `${target.host}\n${destinationKey(target)}`;
-      this.#keys.set(target, key);
-    }
+    const key = `${target.host}\n${destinationKey(target)}`;
     let pool = this.#pools.get(key);
     if (!pool) {
       pool = this.#open(target, key);
