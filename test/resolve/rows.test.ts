@@ -1,103 +1,248 @@
+import { isIP } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { mirror, World } from "./world.js";
+import { DnsWorld, type Zone } from "./world.js";
 
-let world: World;
-beforeEach(() => {
-  world = new World();
+let world: DnsWorld;
+beforeEach(async () => {
+  world = await DnsWorld.create();
 });
 afterEach(() => world.close());
 
-/** Resolves, and makes a request to what came out: the server behind it checks nothing, the certificate is checked. */
-async function walk(serverName: string) {
-  const resolved = await (await world.resolver()).resolve(serverName);
-  const { host, tlsName, steps } = resolved;
-  return { host, tlsName, steps: steps.map(({ step }) => step), seen: await world.visit(resolved) };
+/** A row of the specification's "Resolving server names". Each name that is asked for .well-known is at 192.0.2.1. */
+interface Row {
+  /** The number of the step, and what it is about. */
+  readonly says: string;
+  readonly name: string;
+  /** What .well-known says; null where it answers 404. Absent: it must not be asked. */
+  readonly delegatesTo?: string | null;
+  readonly zone?: Zone;
+  /** Where the server is. */
+  readonly at: readonly [address: string, port: number];
+  /** The `Host` header. */
+  readonly host: string;
+  /** The name that the certificate must be for, which is the SNI as well where it is no address. */
+  readonly certificate: string;
+  /** Names whose certificates must be refused. */
+  readonly wrong: readonly string[];
+  readonly asked?: readonly string[];
+  readonly steps: readonly string[];
 }
 
-describe("the rows of the specification", () => {
-  it("1: an IP literal with a port", async () => {
-    await world.serve("::1", 80, "::1", mirror);
-    const steps = ["literal"];
-    expect(await walk("[::1]:80")).toEqual({
-      host: "[::1]:80",
-      tlsName: "::1",
-      steps,
-      seen: { host: "[::1]:80", servername: "" },
-    });
-    expect(world.dns.asked).toEqual([]);
+const six = "2001:db8::9";
+const fed = (name: string): string => `SRV _matrix-fed._tcp.${name}`;
+const old = (name: string): string => `SRV _matrix._tcp.${name}`;
+const srv = (target: string) => [{ target, port: 4448 }];
+const book = "xn--bcher-kva.example";
+const munich = "xn--mnchen-3ya.example";
+const greek = "xn--hxajbheg2az3al.example";
+
+const literals: readonly Row[] = [
+  ["192.0.2.9", "192.0.2.9", 8448, "an IPv4 literal without a port"] as const,
+  ["192.0.2.9:4448", "192.0.2.9", 4448, "an IPv4 literal with a port"] as const,
+  [`[${six}]`, six, 8448, "an IPv6 literal without a port"] as const,
+  [`[${six}]:4448`, six, 4448, "an IPv6 literal with a port"] as const,
+].flatMap(([host, address, port, says]) => {
+  const common = { at: [address, port], host, certificate: address } as const;
+  return [
+    { ...common, says: `1: ${says}`, name: host, wrong: ["192.0.2.8", "a.example"], asked: [], steps: ["literal"] },
+    {
+      ...common,
+      says: `3.1: .well-known delegates to ${says}`,
+      name: "a.example",
+      delegatesTo: host,
+      wrong: ["a.example"],
+      asked: ["addresses a.example"],
+      steps: ["wellKnown", "literal"],
+    },
+  ];
+});
+
+const ports: readonly Row[] = [
+  ["b.example", 4448, "a host name with a port"] as const,
+  ["b.example", 443, "a host name with the port of https"] as const,
+  [book, 4448, "an IDNA name with a port"] as const,
+].flatMap(([hostname, port, says]) => {
+  const host = `${hostname}:${port}`;
+  const zone: Zone = { [`A ${hostname}`]: ["192.0.2.9"] };
+  const common = { zone, at: ["192.0.2.9", port], host, certificate: hostname } as const;
+  return [
+    {
+      ...common,
+      says: `2: ${says}`,
+      name: host,
+      wrong: ["192.0.2.9", "c.example"],
+      asked: [`addresses ${hostname}`],
+      steps: ["explicitPort", "address"],
+    },
+    {
+      ...common,
+      says: `3.2: .well-known delegates to ${says}`,
+      name: "a.example",
+      delegatesTo: host,
+      wrong: ["a.example"],
+      asked: ["addresses a.example", `addresses ${hostname}`],
+      steps: ["wellKnown", "explicitPort", "address"],
+    },
+  ];
+});
+
+/** Steps 3.3 to 3.5 and 4 to 6 are the same, but for the name that they begin with. */
+const names: readonly Row[] = (
+  [
+    ["m.example", "t.example", "a.example", ""],
+    [munich, greek, book, ", IDNA names throughout"],
+  ] as const
+).flatMap(([delegated, target, base, idna]) =>
+  (
+    [
+      [delegated, "3.", 3, delegated, " of the delegated host"],
+      [null, "", 4, base, ""],
+    ] as const
+  ).flatMap(([delegatesTo, prefix, first, name, of]) => {
+    const common = { name: base, delegatesTo, host: name, certificate: name };
+    const wrong = [target, ...(name === base ? [] : [base])];
+    const asked = [`addresses ${base}`, fed(name)];
+    return [
+      {
+        ...common,
+        says: `${prefix}${first}: the SRV record _matrix-fed${of}${idna}`,
+        zone: { [fed(name)]: srv(target), [old(name)]: srv("z.example"), [`A ${target}`]: ["192.0.2.5"] },
+        at: ["192.0.2.5", 4448] as const,
+        wrong,
+        asked: [...asked, `addresses ${target}`],
+        steps: ["wellKnown", "srv", "address"],
+      },
+      {
+        ...common,
+        says: `${prefix}${first + 1}: the SRV record _matrix${of}${idna}`,
+        zone: { [old(name)]: srv(target), [`AAAA ${target}`]: ["2001:db8::5"] },
+        at: ["2001:db8::5", 4448] as const,
+        wrong,
+        asked: [...asked, old(name), `addresses ${target}`],
+        steps: ["wellKnown", "srv", "srv", "address"],
+      },
+      {
+        ...common,
+        says: `${prefix}${first + 2}: no SRV record${of}${idna}`,
+        zone: name === base ? {} : { [`A ${name}`]: ["192.0.2.1"] },
+        at: ["192.0.2.1", 8448] as const,
+        wrong: [target, ...(name === base ? [] : [base])],
+        asked: [...asked, old(name), ...(name === base ? [] : [`addresses ${name}`])],
+        steps: ["wellKnown", "srv", "srv", "address"],
+      },
+    ];
+  }),
+);
+
+const others: readonly Row[] = [
+  {
+    says: "2: a host name with a port and a CNAME, whose name no certificate is asked for",
+    name: "b.example:4448",
+    zone: { "CNAME b.example": ["c.example"], "A c.example": ["192.0.2.9"] },
+    at: ["192.0.2.9", 4448],
+    host: "b.example:4448",
+    certificate: "b.example",
+    wrong: ["c.example"],
+    asked: ["addresses b.example"],
+    steps: ["explicitPort", "address"],
+  },
+];
+
+describe.each([...literals, ...ports, ...names, ...others])("$says", (row) => {
+  const { name, delegatesTo, at, certificate } = row;
+
+  beforeEach(async () => {
+    world.records({ ...row.zone });
+    if (delegatesTo === undefined) return;
+    world.records({ [`A ${name}`]: ["192.0.2.1"] });
+    await world.homeserver("192.0.2.1", 443, name, delegatesTo ?? undefined);
   });
 
-  it("1: an IP literal without a port", async () => {
-    await world.serve("192.0.2.1", 8448, "192.0.2.1", mirror);
-    const seen = { host: "192.0.2.1", servername: "" };
-    expect(await walk("192.0.2.1")).toEqual({ host: "192.0.2.1", tlsName: "192.0.2.1", steps: ["literal"], seen });
+  it("has its own Host header, SNI, certificate name, queries and steps", async () => {
+    await world.homeserver(...at, certificate);
+    const { steps, tlsName, host } = await world.ask(name);
+    const wellKnown = { at: "192.0.2.1 443", path: "/.well-known/matrix/server", host: name, sni: name };
+    const sni = isIP(certificate) === 0 ? certificate : "";
+    const request = { at: at.join(" "), path: "/_matrix/federation/v1/version", host: row.host, sni };
+    expect(world.seen).toMatchObject(delegatesTo === undefined ? [request] : [wellKnown, request]);
+    expect({ host, tlsName }).toEqual({ host: row.host, tlsName: certificate });
+    expect(world.asked).toEqual(row.asked);
+    expect(steps.map(({ step }) => step)).toEqual(row.steps);
+    // Nobody is asked for .well-known whom no step names: such a request would have come this way.
+    const dialled = [...(delegatesTo === undefined ? [] : ["192.0.2.1 443"]), at.join(" ")];
+    expect(world.dialled.map((to) => to.replace(/^\S+ /, ""))).toEqual(dialled);
   });
 
-  it("2: a host name with a port, which is not asked for .well-known", async () => {
-    world.names["a.example"] = { a: ["192.0.2.1"] };
-    await world.serve("192.0.2.1", 8449, "a.example", mirror);
-    const seen = { host: "a.example:8449", servername: "a.example" };
-    const steps = ["explicitPort", "address"];
-    expect(await walk("a.example:8449")).toEqual({ host: "a.example:8449", tlsName: "a.example", steps, seen });
-  });
-
-  it("3.1: delegated to an IP literal, with and without a port", async () => {
-    await world.wellKnown("a.example", "192.0.2.1", { "m.server": "192.0.2.9:99" });
-    await world.wellKnown("b.example", "192.0.2.2", { "m.server": "[2001:db8::9]" });
-    await world.serve("192.0.2.9", 99, "192.0.2.9", mirror);
-    await world.serve("2001:db8::9", 8448, "2001:db8::9", mirror);
-    const steps = ["wellKnown", "literal"];
-    const a = { host: "192.0.2.9:99", tlsName: "192.0.2.9", steps, seen: { host: "192.0.2.9:99", servername: "" } };
-    const b = { host: "[2001:db8::9]", tlsName: "2001:db8::9", steps };
-    expect(await walk("a.example")).toEqual(a);
-    expect(await walk("b.example")).toEqual({ ...b, seen: { host: "[2001:db8::9]", servername: "" } });
-  });
-
-  it("3.2: delegated to a host name with a port", async () => {
-    await world.wellKnown("a.example", "192.0.2.1", { "m.server": "m.example:443" });
-    world.names["m.example"] = { aaaa: ["2001:db8::2"] };
-    await world.serve("2001:db8::2", 443, "m.example", mirror);
-    const seen = { host: "m.example:443", servername: "m.example" };
-    const steps = ["wellKnown", "explicitPort", "address"];
-    expect(await walk("a.example")).toEqual({ host: "m.example:443", tlsName: "m.example", steps, seen });
-  });
-
-  it("3.5: delegated to a host name without a port", async () => {
-    await world.wellKnown("a.example", "192.0.2.1", { "m.server": "m.example" });
-    // A delegated host is not asked again: this one would delegate further.
-    await world.wellKnown("m.example", "192.0.2.2", { "m.server": "z.example" });
-    await world.serve("192.0.2.2", 8448, "m.example", mirror);
-    const seen = { host: "m.example", servername: "m.example" };
-    const steps = ["wellKnown", "srv", "srv", "address"];
-    expect(await walk("a.example")).toEqual({ host: "m.example", tlsName: "m.example", steps, seen });
-  });
-
-  it("6: no delegation", async () => {
-    await world.wellKnown("a.example", "192.0.2.1", (_, response) => response.writeHead(404).end());
-    await world.serve("192.0.2.1", 8448, "a.example", mirror);
-    const seen = { host: "a.example", servername: "a.example" };
-    const steps = ["wellKnown", "srv", "srv", "address"];
-    expect(await walk("a.example")).toEqual({ host: "a.example", tlsName: "a.example", steps, seen });
-    // The one lookup serves both steps.
-    expect(world.dns.asked).toHaveLength(2);
-  });
-
-  it("6: nobody listens on port 443", async () => {
-    world.names["a.example"] = { a: ["127.0.0.1"] };
-    const connectTo = ({ address, port }: { address: string; port: number }) => ({
-      address,
-      port: port === 443 ? 1 : port,
-    });
-    const resolved = await (await world.resolver({ connectTo, allowAddress: ["127.0.0.1"] })).resolve("a.example");
-    expect(resolved.targets).toMatchObject([{ addresses: [{ address: "127.0.0.1", family: 4 }], port: 8448 }]);
-    expect(resolved.steps[0]).toMatchObject({ step: "wellKnown", result: "127.0.0.1:1 ECONNREFUSED" });
+  it.each(row.wrong)("refuses a certificate for %s", async (wrong) => {
+    await world.homeserver(...at, wrong);
+    await expect(world.ask(name)).rejects.toMatchObject({ code: "ERR_TLS", requestSent: false });
+    expect(world.reached).toEqual([]);
   });
 });
 
+describe("host and host:443", () => {
+  beforeEach(async () => {
+    world.records({ "A a.example": ["192.0.2.1"] });
+    await world.homeserver("192.0.2.1", 443, "a.example");
+    await world.homeserver("192.0.2.1", 8448, "a.example");
+  });
+
+  it("are two servers: 443 is not left out of the Host header, nor put into it", async () => {
+    const client = await world.client();
+    const [plain, explicit] = [await world.ask("a.example", client), await world.ask("a.example:443", client)];
+    expect(world.seen.filter(({ path }) => path.startsWith("/_matrix/"))).toMatchObject([
+      { at: "192.0.2.1 8448", host: "a.example" },
+      { at: "192.0.2.1 443", host: "a.example:443" },
+    ]);
+    expect(plain.steps.map(({ step }) => step)).toEqual(["wellKnown", "srv", "srv", "address"]);
+    expect(explicit.steps.map(({ step }) => step)).toEqual(["explicitPort", "address"]);
+  });
+
+  it("share no connection, even where both lead to one port; nor does .well-known share one with them", async () => {
+    world.records({ [fed("a.example")]: [{ target: "a.example", port: 443 }] });
+    const client = await world.client();
+    for (const name of ["a.example", "a.example:443", "a.example", "a.example:443"]) await world.ask(name, client);
+    expect(world.seen.map(({ at, host }) => `${at} ${host}`)).toEqual([
+      "192.0.2.1 443 a.example",
+      ...["a.example", "a.example:443", "a.example", "a.example:443"].map((host) => `192.0.2.1 443 ${host}`),
+    ]);
+    const [wellKnown, ...requests] = world.seen.map(({ connection }) => connection);
+    expect(requests.slice(2)).toEqual(requests.slice(0, 2));
+    expect(new Set([wellKnown, ...requests]).size).toBe(3);
+  });
+
+  it("are cleared and inspected apart", async () => {
+    const { resolver } = await world.client();
+    await resolver.resolve("a.example:443");
+    expect(resolver.inspect("a.example")).toBeUndefined();
+    resolver.clear("a.example");
+    expect(resolver.inspect("a.example:443")).toBeDefined();
+  });
+});
+
+it("3.5: a delegated host is not asked whether it delegates further", async () => {
+  world.records({ "A a.example": ["192.0.2.1"], "A m.example": ["192.0.2.2"] });
+  await world.homeserver("192.0.2.1", 443, "a.example", "m.example");
+  await world.homeserver("192.0.2.2", 443, "m.example", "z.example");
+  await world.homeserver("192.0.2.2", 8448, "m.example");
+  await world.ask("a.example");
+  expect(world.seen.map(({ at }) => at)).toEqual(["192.0.2.1 443", "192.0.2.2 8448"]);
+});
+
+it("6: nobody listens on port 443", async () => {
+  world.records({ "A a.example": ["192.0.2.1"] });
+  world.lead("192.0.2.1", 443);
+  await world.homeserver("192.0.2.1", 8448, "a.example");
+  const { steps } = await world.ask("a.example");
+  expect(steps[0]).toMatchObject({ step: "wellKnown", result: "127.0.0.1:1 ECONNREFUSED" });
+  expect(world.seen).toMatchObject([{ at: "192.0.2.1 8448", host: "a.example", sni: "a.example" }]);
+});
+
 it("keeps the final dot of a name out of the certificate name", async () => {
-  world.names["a.example."] = { a: ["192.0.2.1"] };
-  await world.serve("192.0.2.1", 1, "a.example", mirror);
-  expect(await walk("a.example.:1")).toMatchObject({ host: "a.example.:1", tlsName: "a.example" });
+  world.records({ "A a.example": ["192.0.2.1"] });
+  await world.homeserver("192.0.2.1", 4448, "a.example");
+  expect(await world.ask("a.example.:4448")).toMatchObject({ host: "a.example.:4448", tlsName: "a.example" });
+  expect(world.seen).toMatchObject([{ host: "a.example.:4448", sni: "a.example" }]);
 });
 
 it.skipIf(URL.canParse("https://xn--999999999.example"))(
