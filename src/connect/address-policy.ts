@@ -155,6 +155,6 @@ export function createAddressPolicy(allow: AllowAddress | undefined): (to: Conne
       return decide(question) === true ? undefined : `${address} is refused by the option allowAddress`;
     }
     if (special === undefined || allowed.some((range) => isIn(address, range))) return undefined;
-    return `${address} is not public (${special}); allow it with the option allowAddress if that is meant`;
+    return `${address} is not public (${special})`;
   };
 }

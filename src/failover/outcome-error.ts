@@ -49,11 +49,21 @@ function failureError(
   about: { server: string; endpoint: string },
   cause: unknown,
 ): TransportError {
-  const code = ({ timeout: "ERR_TIMEOUT", tls: "ERR_TLS", connectionLost: "ERR_CONNECTION_LOST" } as const)[
-    failure as "timeout"
-  ];
-  const message =
-    cause instanceof Error ? (cause.message.split("\n", 1)[0] ?? "") : "The server did not answer in time.";
-  const why = cause instanceof TransportError ? cause.cause : cause;
-  return new TransportError(code ?? "ERR_CONNECT", message, { ...about, requestSent, cause: why });
+  const isTransport = cause instanceof TransportError;
+  const [message, ...lines] =
+    cause instanceof Error ? cause.message.split("\n") : ["The server did not answer in time."];
+  return new TransportError(isTransport ? cause.code : codes[failure], message as string, {
+    ...about,
+    requestSent,
+    cause: isTransport ? cause.cause : cause,
+    lines: lines.filter((line) => line.startsWith("Cause: ")),
+  });
 }
+
+const codes = {
+  resolve: "ERR_CONNECT",
+  connect: "ERR_CONNECT",
+  tls: "ERR_TLS",
+  timeout: "ERR_TIMEOUT",
+  connectionLost: "ERR_CONNECTION_LOST",
+} as const;

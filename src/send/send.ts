@@ -5,7 +5,7 @@ import { ConnectFailure, type ConnectStage } from "../connect/connect-failure.js
 import { cleanText, OptionError, TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Collector, type RawResponse, SendFailure } from "./collect.js";
-import type { Pools } from "./pools.js";
+import type { Pools, SendOptions } from "./pools.js";
 
 /** A request as exact bytes. */
 export interface WireRequest {
@@ -42,14 +42,19 @@ export async function send(
       if (cancellation.aborted) throw new SendFailure(cancellation.reason, false);
       collector = new Collector(resolve, reject, request.maxResponseBytes);
       const { method, uri, content = null } = request;
-      dispatcher.dispatch({ method, path: uri, headers: headersOf(target, request), body: content }, collector);
+      const headers = headersOf(target, request);
+      const options: SendOptions = { method, path: uri, headers, body: content, collector };
+      dispatcher.dispatch(options, collector);
     });
   const exchange = (): Promise<RawResponse> =>
     exchangeOn(pools.of(target)).catch((error: unknown) => {
       // Servers close idle connections, and cannot know that a request is on its way to them. Every endpoint may be
       // asked again at the same server.
       if (!(error instanceof SendFailure && error.wasIdle)) throw error;
-      return pools.withNewConnection(target, exchangeOn);
+      return pools.withNewConnection(target, exchangeOn).catch((again: unknown) => {
+        // Whatever became of the second try: the first one may have reached the server.
+        throw again instanceof SendFailure ? new SendFailure(again.cause, true) : again;
+      });
     });
   try {
     // ky's Request objects cost a small read as much as all the rest of it, so a request without a body does without.
@@ -86,7 +91,10 @@ function headersOf(target: ResolvedServer, request: WireRequest): Record<string,
 }
 
 const connectErrors = {
-  policy: ["ERR_ADDRESS_REFUSED", "The server has no address that may be connected to."],
+  policy: [
+    "ERR_ADDRESS_REFUSED",
+    "The server has no address that may be connected to. Where it is meant, allow it with the option allowAddress.",
+  ],
   reach: ["ERR_CONNECT", "The server could not be connected to."],
   tls: ["ERR_TLS", "The server's certificate or its TLS was refused."],
 } as const satisfies Record<ConnectStage, readonly [string, string]>;
