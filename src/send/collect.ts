@@ -61,13 +61,14 @@ function decompressor(encoding: string | string[] | undefined): Decompressor | u
  * is given up, so that an endless body costs no more than the limit.
  */
 export class Collector implements Dispatcher.DispatchHandler {
-  /** The connection that the request is made on; set by that. */
-  connection: { hasAnswered: boolean } | undefined;
+  /** The connection that the request is made on, and how many bytes have come over it; set by that. */
+  connection: { readonly bytesRead: number } | undefined;
   readonly #resolve: (response: RawResponse) => void;
   readonly #reject: (failure: SendFailure) => void;
   readonly #maxBytes: number;
   #controller: Dispatcher.DispatchController | undefined;
   #abortReason: Error | undefined;
+  #bytesBefore = 0;
   #decompressor: Decompressor | undefined;
   #limit = 0;
   #bytes: Buffer = EMPTY;
@@ -94,14 +95,15 @@ export class Collector implements Dispatcher.DispatchHandler {
 
   /** Called by undici when the request is about to be written to a connection. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Thrown, because abort() would close the connection, which other requests wait for.
+    if (this.#abortReason) throw this.#abortReason;
     this.#controller = controller;
-    if (this.#abortReason) controller.abort(this.#abortReason);
+    this.#bytesBefore = this.connection?.bytesRead ?? 0;
   }
 
   /** Called by undici with status and headers. */
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: RawResponse["headers"]): void {
     if (status < 200) return;
-    if (this.connection) this.connection.hasAnswered = true;
     this.#status = status;
     this.#headers = headers;
     this.#limit = status < 300 ? this.#maxBytes : Math.min(this.#maxBytes, ERROR_BODY_BYTES);
@@ -173,8 +175,10 @@ export class Collector implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     this.#over = true;
     this.#decompressor?.destroy();
-    const wasIdle = this.#status === 0 && !this.#abortReason && this.connection?.hasAnswered === true;
-    this.#reject(new SendFailure(cause, this.#controller !== undefined, wasIdle));
+    const requestSent = this.#controller !== undefined;
+    // Who has been answered on it before, and has now got no byte.
+    const isUnanswered = this.#bytesBefore > 0 && this.connection?.bytesRead === this.#bytesBefore;
+    this.#reject(new SendFailure(cause, requestSent, requestSent && isUnanswered && !this.#abortReason));
   }
 
   #giveUp(settle: () => void): void {

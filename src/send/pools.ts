@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
+import type { Socket } from "node:net";
 import { LRUCache } from "lru-cache";
-import { Client, type Dispatcher, Pool } from "undici";
+import { type buildConnector, Client, type Dispatcher, Pool } from "undici";
 import { type ConnectOptions, type Connector, createConnector } from "../connect/connector.js";
 import { destinationKey } from "../connect/target.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
@@ -26,20 +27,37 @@ const clientOptions = {
   bodyTimeout: 0,
 } as const;
 
-/** One connection at a time to one destination, which knows whether it has been used before. */
-class Connection extends Client {
-  /** Whether the present connection has brought an answer. */
-  hasAnswered = false;
+/** A request with the one who reads its answer; the handler that a connection is given is undici's wrapping of it. */
+export interface SendOptions extends Dispatcher.DispatchOptions {
+  /** Is told which connection the request is made on. */
+  readonly collector: Collector;
+}
 
-  constructor(origin: string | URL, options: Client.Options) {
-    super(origin, options);
-    this.on("connect", () => {
-      this.hasAnswered = false;
+/** One connection at a time to one destination. */
+class Connection extends Client {
+  #socket: Socket | undefined;
+
+  constructor(origin: string | URL, options: Client.Options, connect: buildConnector.connector) {
+    const keepSocket = (socket: Socket | null): void => {
+      this.#socket = socket ?? undefined;
+    };
+    super(origin, {
+      ...options,
+      connect: (to, callback) =>
+        connect(to, (...made) => {
+          keepSocket(made[1]);
+          callback(...made);
+        }),
     });
   }
 
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    (handler as Collector).connection = this;
+  /** How many bytes have come over the present connection, or over the last one where there is none. */
+  get bytesRead(): number {
+    return this.#socket?.bytesRead ?? 0;
+  }
+
+  override dispatch(options: SendOptions, handler: Dispatcher.DispatchHandler): boolean {
+    options.collector.connection = this;
     return super.dispatch(options, handler);
   }
 }
@@ -50,6 +68,8 @@ export class Pools {
   readonly #connections: number;
   readonly #connector: Connector;
   readonly #single = new Set<Client>();
+  /** Pools that were dropped and still have requests under way. */
+  readonly #retired = new Set<Pool>();
   readonly #closing = new AbortController();
 
   /** With the options' defaults filled in. */
@@ -62,7 +82,7 @@ export class Pools {
     this.#pools = new LRUCache({
       max: maxServers,
       // Ends what is under way, then closes.
-      dispose: (pool) => void pool.close().catch(() => undefined),
+      dispose: (pool) => this.#retire(pool),
     });
   }
 
@@ -79,7 +99,7 @@ export class Pools {
 
   /** Lends a new connection to a destination, and closes it when `use` has ended. */
   async withNewConnection<T>(target: ResolvedServer, use: (connection: Dispatcher) => Promise<T>): Promise<T> {
-    const client = new Connection(ORIGIN, this.#clientOptions(target));
+    const client = new Connection(ORIGIN, clientOptions, this.#connect(target));
     this.#single.add(client);
     try {
       return await use(client);
@@ -92,15 +112,16 @@ export class Pools {
   /** Closes all connections at once, those being made included; requests under way fail. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("The connections are closed."));
-    await Promise.all([...this.#pools.values(), ...this.#single].map((each) => each.destroy()));
+    await Promise.all([...this.#pools.values(), ...this.#retired, ...this.#single].map((each) => each.destroy()));
     this.#pools.clear();
   }
 
   #open(target: ResolvedServer, key: string): Pool {
+    const connect = this.#connect(target);
     const pool = new Pool(ORIGIN, {
-      ...this.#clientOptions(target),
+      ...clientOptions,
       connections: this.#connections,
-      factory: (origin, options) => new Connection(origin, options),
+      factory: (origin) => new Connection(origin, clientOptions, connect),
     });
     const dropIdle = (): void => {
       const { connected, size } = pool.stats;
@@ -110,7 +131,15 @@ export class Pools {
     return pool.on("disconnect", dropIdle).on("connectionError", dropIdle);
   }
 
-  #clientOptions(target: ResolvedServer): Client.Options {
-    return { ...clientOptions, connect: this.#connector.forUndici(target, this.#closing.signal) };
+  #retire(pool: Pool): void {
+    this.#retired.add(pool);
+    pool
+      .close()
+      .catch(() => undefined)
+      .finally(() => this.#retired.delete(pool));
+  }
+
+  #connect(target: ResolvedServer): buildConnector.connector {
+    return this.#connector.forUndici(target, this.#closing.signal);
   }
 }
