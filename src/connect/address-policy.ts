@@ -25,55 +25,8 @@ export type AllowAddress = readonly string[] | ((question: AddressQuestion) => b
 
 type IpAddress = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [address: IpAddress, prefixLength: number];
-type RangeTable = Readonly<Record<string, readonly string[]>>;
 
-/**
- * What is not globally reachable, by the names that people know. IANA IPv4 Special-Purpose Address Registry (RFC 6890);
- * the two anycast addresses inside of 192.0.0.0/24 serve no homeserver. A table of our own: a security rule must not
- * change with the version of a dependency.
- */
-const SPECIAL_IPV4: RangeTable = {
-  unspecified: ["0.0.0.0/8"],
-  private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"],
-  "carrier-grade NAT": ["100.64.0.0/10"],
-  loopback: ["127.0.0.0/8"],
-  "link-local": ["169.254.0.0/16"],
-  "protocol assignments": ["192.0.0.0/24"],
-  documentation: ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"],
-  "6to4 relay": ["192.88.99.0/24"],
-  benchmarking: ["198.18.0.0/15"],
-  multicast: ["224.0.0.0/4"],
-  broadcast: ["255.255.255.255/32"],
-  reserved: ["240.0.0.0/4"],
-};
-
-/** The same for IPv6, where only 2000::/3 is given out at all. IANA IPv6 Special-Purpose Address Registry. */
-const SPECIAL_IPV6: RangeTable = {
-  unspecified: ["::/128"],
-  loopback: ["::1/128"],
-  "IPv4-mapped": ["::ffff:0:0/96"],
-  "IPv4-compatible": ["::/96"],
-  "local NAT64": ["64:ff9b:1::/48"],
-  "discard-only": ["100::/64"],
-  Teredo: ["2001::/32"],
-  ORCHID: ["2001:10::/28", "2001:20::/28"],
-  "protocol assignments": ["2001::/23"],
-  documentation: ["2001:db8::/32", "3fff::/20"],
-  // The IPv4 address inside could be any, a private one too.
-  "6to4": ["2002::/16"],
-  "segment routing": ["5f00::/16"],
-  "unique local": ["fc00::/7"],
-  "link-local": ["fe80::/10"],
-  "site-local": ["fec0::/10"],
-  multicast: ["ff00::/8"],
-};
-
-const specialRanges: readonly { readonly name: string; readonly range: Range }[] = [SPECIAL_IPV4, SPECIAL_IPV6].flatMap(
-  (table) =>
-    Object.entries(table).flatMap(([name, ranges]) =>
-      ranges.map((range) => ({ name, range: ipaddr.parseCIDR(range) })),
-    ),
-);
+/** The part of IPv6 that is given out to networks at all; the package knows only what is special in all of it. */
 const GLOBAL_IPV6: Range = ipaddr.parseCIDR("2000::/3");
 const NAT64: Range = ipaddr.parseCIDR("64:ff9b::/96");
 
@@ -117,8 +70,8 @@ function specialName(address: IpAddress): string | undefined {
     const name = specialName(inside);
     return name && `NAT64 of ${inside}, ${name}`;
   }
-  const found = specialRanges.find(({ range }) => isIn(address, range));
-  if (found) return found.name;
+  const range = address.range();
+  if (range !== "unicast") return range;
   return address.kind() === "ipv4" || isIn(address, GLOBAL_IPV6) ? undefined : "reserved";
 }
 
