@@ -23,6 +23,8 @@ export type WellKnownAnswer =
       readonly kind: "absent" | "failed";
       /** Why, for people to read. */
       readonly reason: string;
+      /** Whether DNS did not say where the host is. That says nothing of the host, and may end at any moment. */
+      readonly isDnsFailure?: boolean;
     };
 
 /** What a `.well-known` request needs. */
@@ -146,12 +148,23 @@ export async function fetchWellKnown(
   options: WellKnownFetchOptions,
   signal: AbortSignal,
 ): Promise<WellKnownAnswer> {
+  // Also when the time is over meanwhile, for it may be shorter than DNS takes to fail.
+  let isDnsFailure = false;
+  const lookup = async (name: string): Promise<AddressAnswer> => {
+    isDnsFailure = true;
+    const answer = await options.lookup(name);
+    isDnsFailure = answer.kind === "failed";
+    return answer;
+  };
   try {
     // Inside, for a server name may be no host of a URL: a broken "xn--" label is one.
     const url = new URL(`https://${hostname}/.well-known/matrix/server`);
-    return await withinBudget(options.timeoutMs, signal, (inner) => follow(url, options, inner));
+    const asked = (inner: AbortSignal): Promise<WellKnownAnswer> => follow(url, { ...options, lookup }, inner);
+    const answer = await withinBudget(options.timeoutMs, signal, asked);
+    return answer.kind === "failed" ? { ...answer, isDnsFailure } : answer;
   } catch (error) {
     signal.throwIfAborted();
-    return failed(error instanceof BudgetSpent ? error.message : failureText(error));
+    const reason = error instanceof BudgetSpent ? error.message : failureText(error);
+    return { kind: "failed", reason, isDnsFailure };
   }
 }

@@ -76,6 +76,8 @@ const MAX_WAIT_MS = 3_600_000;
 /** Synapse's times: a host whose delegation worked a moment ago is asked again soon, for a wrong fallback hurts. */
 const SOON_MS = 120_000;
 const RECENTLY_MS = 7_200_000;
+/** Not longer, with its jitter, than a failure of DNS elsewhere is remembered: nobody must be sent to a port by guess. */
+const DNS_FAILURE_MS = 25_000;
 
 /**
  * Ten percent more or less, so that answers that were fetched together do not all run out together. It is drawn from
@@ -100,8 +102,10 @@ function remember(answer: WellKnownAnswer, before: Remembered | undefined, now: 
 
   const validUntil = Math.min(before?.validUntil ?? Number.NEGATIVE_INFINITY, now);
   const isRecent = now < validUntil + RECENTLY_MS;
-  const failures = isRecent ? 0 : (before?.failures ?? 0) + 1;
-  const waitMs = isRecent ? SOON_MS : Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), MAX_WAIT_MS);
+  const isDnsFailure = answer.isDnsFailure === true;
+  const failures = isRecent ? 0 : (before?.failures ?? 0) + (isDnsFailure ? 0 : 1);
+  const hostWaitMs = isRecent ? SOON_MS : Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), MAX_WAIT_MS);
+  const waitMs = isDnsFailure ? DNS_FAILURE_MS : hostWaitMs;
   const freshUntil = now + jittered(waitMs, 0, MAX_WAIT_MS);
   const refreshAt = Number.POSITIVE_INFINITY;
   return { answer, freshUntil, refreshAt, lastServer: excused?.lastServer, validUntil, failures };
