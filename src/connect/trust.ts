@@ -1,5 +1,8 @@
+import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { createSecureContext, type SecureContext } from "node:tls";
-import { OptionError, quoted } from "../errors.js";
+import { NameError, OptionError, quoted } from "../errors.js";
+import { parseServerName } from "../name/server-name.js";
 
 /** Why a certificate is accepted that the usual check would refuse. One of the fields is given. */
 export type TlsException =
@@ -31,12 +34,22 @@ export interface Trust {
 
 const isPem = (value: unknown): boolean => typeof value === "string" && value.includes("-----BEGIN");
 
+const BEGIN = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g;
+
+/** OpenSSL skips what it cannot read, and then trusts nobody; whoever gave the text had better be told. */
+function checkReadable(pem: string): void {
+  const starts = [...pem.matchAll(BEGIN)].map(({ index }) => index);
+  if (starts.length === 0) throw new Error("There is no certificate in it.");
+  for (const [at, start] of starts.entries()) new X509Certificate(pem.slice(start, starts[at + 1]));
+}
+
 function contextFor(option: string, ca: string | readonly string[] | undefined): SecureContext {
   const certificates: readonly unknown[] = ca === undefined || typeof ca === "string" ? [ca ?? "-----BEGIN"] : ca;
   if (!(Array.isArray(certificates) && certificates.every(isPem))) {
     throw new OptionError("ERR_OPTION", `The option \`${option}\` must be PEM text, or a list of such texts.`);
   }
   try {
+    if (ca !== undefined) for (const pem of certificates) checkReadable(pem as string);
     return createSecureContext(ca === undefined ? {} : { ca: typeof ca === "string" ? ca : [...ca] });
   } catch (cause) {
     throw new OptionError("ERR_OPTION", `The option \`${option}\` holds a certificate that cannot be read.`, { cause });
@@ -61,6 +74,27 @@ function exceptionFor(name: string, exception: TlsException, usual: SecureContex
   return { context: usual, verifies: false, fingerprint };
 }
 
+/** One text for all spellings of a host name or an IP address. */
+function nameKey(name: string): string {
+  const text = name.toLowerCase().replace(/\.$/, "");
+  return isIP(text) === 6 ? new URL(`http://[${text}]`).hostname : text;
+}
+
+/** The name of an exception, as it is looked up. An exception under a name that no server has would be none at all. */
+function exceptionKey(name: string): string {
+  const right = 'a host name or an IP address, such as "a.example" or "2001:db8::1"';
+  try {
+    const { hostname, port } = parseServerName(isIP(name) === 6 ? `[${name}]` : name);
+    if (port === undefined) return nameKey(hostname);
+  } catch (cause) {
+    if (!(cause instanceof NameError)) throw cause;
+  }
+  throw new OptionError(
+    "ERR_OPTION",
+    `The option \`tlsExceptions\` has the name ${quoted(name)}; it must be ${right}.`,
+  );
+}
+
 /**
  * What is trusted for each name. Contexts are made once: reading a bundle of CAs takes longer than a handshake.
  *
@@ -72,9 +106,14 @@ export function createTrust(
 ): (tlsName: string) => Trust {
   const context = contextFor("ca", ca);
   const usual: Trust = { context, verifies: true, fingerprint: undefined };
+  if (typeof exceptions !== "object" || exceptions === null || Array.isArray(exceptions)) {
+    const right = "an object of host names with their exceptions";
+    throw new OptionError("ERR_OPTION", `The option \`tlsExceptions\` is ${quoted(exceptions)}; it must be ${right}.`);
+  }
   const byName = new Map<string, Trust>();
   for (const [name, exception] of Object.entries(exceptions)) {
-    byName.set(name.toLowerCase().replace(/^\[(.*)\]$/, "$1"), exceptionFor(name, exception, context));
+    byName.set(exceptionKey(name), exceptionFor(name, exception, context));
   }
-  return (tlsName) => byName.get(tlsName.toLowerCase()) ?? usual;
+  // Nearly nobody has exceptions, and names need not be compared then.
+  return (tlsName) => (byName.size > 0 ? byName.get(nameKey(tlsName)) : undefined) ?? usual;
 }
