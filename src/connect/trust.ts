@@ -36,21 +36,24 @@ const isPem = (value: unknown): boolean => typeof value === "string" && value.in
 
 const BEGIN = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 
-/** OpenSSL skips what it cannot read, and then trusts nobody; whoever gave the text had better be told. */
-function checkReadable(pem: string): void {
+/**
+ * The certificates in a text, one by one. OpenSSL would skip what it cannot read, and all that follows on the line of an
+ * end, and then trust nobody; whoever gave the text had better be told.
+ */
+function certificatesIn(pem: string): string[] {
   const starts = [...pem.matchAll(BEGIN)].map(({ index }) => index);
   if (starts.length === 0) throw new Error("There is no certificate in it.");
-  for (const [at, start] of starts.entries()) new X509Certificate(pem.slice(start, starts[at + 1]));
+  return starts.map((start, at) => new X509Certificate(pem.slice(start, starts[at + 1])).toString());
 }
 
 function contextFor(option: string, ca: string | readonly string[] | undefined): SecureContext {
-  const certificates: readonly unknown[] = ca === undefined || typeof ca === "string" ? [ca ?? "-----BEGIN"] : ca;
+  const certificates: readonly unknown[] = ca === undefined ? [] : typeof ca === "string" ? [ca] : ca;
   if (!(Array.isArray(certificates) && certificates.every(isPem))) {
     throw new OptionError("ERR_OPTION", `The option \`${option}\` must be PEM text, or a list of such texts.`);
   }
   try {
-    if (ca !== undefined) for (const pem of certificates) checkReadable(pem as string);
-    return createSecureContext(ca === undefined ? {} : { ca: typeof ca === "string" ? ca : [...ca] });
+    if (ca === undefined) return createSecureContext();
+    return createSecureContext({ ca: (certificates as readonly string[]).flatMap(certificatesIn) });
   } catch (cause) {
     throw new OptionError("ERR_OPTION", `The option \`${option}\` holds a certificate that cannot be read.`, { cause });
   }
