@@ -21,14 +21,37 @@ export const codeOf = (error: unknown): string | undefined => {
   return typeof code === "string" ? code : undefined;
 };
 
+/** What OpenSSL found wrong, in its own words; they are undefined where the error is none of OpenSSL's. */
+const opensslReason = (error: Error): string | undefined => {
+  const { library, reason } = error as { library?: unknown; reason?: unknown };
+  return typeof library === "string" && typeof reason === "string" ? reason : undefined;
+};
+
+/** What a server that speaks plain HTTP looks like to OpenSSL. */
+const isNoTls = (error: Error): boolean =>
+  ["wrong version number", "packet length too long"].includes(opensslReason(error) ?? "");
+
+// The message of such an error is made of numbers and the names of OpenSSL's source files.
+const messageOf = (error: Error): string => opensslReason(error) ?? error.message;
+
+/** What a person should read of all tries: each text once, and not more of them than fit into a line or two. */
+function triesText(tries: readonly FailedTry[]): string {
+  const texts = [...new Set(tries.map(tryText))];
+  const more = texts.length - MAX_TEXTS;
+  return `${texts.slice(0, MAX_TEXTS).join(", ") || "no address"}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+const MAX_TEXTS = 8;
+
 /** What a person should read of one try. */
 function tryText({ address, port, stage, error }: FailedTry): string {
   const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   if (stage === "policy") return cleanText(error.message, 300);
+  if (isNoTls(error)) return `${where} answers with something that is no TLS`;
   const code = codeOf(error);
   // A code of the operating system says all; what TLS or a proxy found wrong is said by the message alone.
   const isPlain = stage === "reach" && code !== undefined && !code.startsWith("ERR_PROXY_");
-  return cleanText(`${where} ${isPlain ? code : error.message}`, 300);
+  return cleanText(`${where} ${isPlain ? code : messageOf(error)}`, 300);
 }
 
 /** No address of a destination could be connected to. */
@@ -43,7 +66,7 @@ export class ConnectFailure extends Error {
   /** From the tries; there is at least one. */
   constructor(tries: readonly FailedTry[]) {
     const stage = (["tls", "reach", "policy"] as const).find((each) => tries.some((one) => one.stage === each));
-    super([...new Set(tries.map(tryText))].slice(0, 8).join(", ") || "no address");
+    super(triesText(tries));
     this.name = "ConnectFailure";
     this.tries = tries;
     this.stage = stage ?? "reach";
