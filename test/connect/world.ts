@@ -94,7 +94,7 @@ export class Loopback {
 
   /** Accepts connections and says nothing. */
   stalled(): Promise<Place> {
-    return this.listen(createServer(() => {}));
+    return this.listen(createServer((socket) => void socket.resume()));
   }
 
   /** Hangs up when the handshake begins. */
