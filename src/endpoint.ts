@@ -62,17 +62,38 @@ export interface FailoverErrcode {
   readonly status?: number;
 }
 
+/** A Matrix error that the specification documents for an endpoint. */
+export interface DocumentedError {
+  /** The HTTP status. */
+  readonly status: number;
+  /** The error code; absent where only the status is said. */
+  readonly errcode?: string;
+}
+
+/** The older version of an endpoint, for servers that do not know the newer one. */
+export interface OlderVersion {
+  /**
+   * The older endpoint, of the same input. It answers with a pair: a status, which says nothing, and what the newer one
+   * would answer.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the input is that of the newer endpoint
+  readonly endpoint: Endpoint<any, readonly unknown[]>;
+  /** Whether it can say what the input says; always when absent. */
+  // biome-ignore lint/suspicious/noExplicitAny: the input is that of the newer endpoint
+  readonly suits?: (input: any) => boolean;
+}
+
 /**
- * One request of the Server-Server API, as data. Everything that differs from endpoint to endpoint is said here.
+ * What {@link defineEndpoint} takes. Fields in which most endpoints agree need not be said.
  *
  * @typeParam Input - What a caller passes: path parameters, query parameters and body fields by name.
  * @typeParam Output - What a valid response is.
  */
-export interface Endpoint<Input extends object, Output, Who extends Audience = Audience> {
+export interface EndpointDefinition<Input extends object, Output, Who extends Audience = Audience> {
   /** The endpoint's short name, such as `state_ids`; it appears in errors and diagnostics. */
   readonly name: string;
-  /** The HTTP method. */
-  readonly method: "GET" | "PUT" | "POST";
+  /** The HTTP method; GET when absent. */
+  readonly method?: "GET" | "PUT" | "POST";
   /** The path, with `{input}` where a percent-encoded field of the input goes. */
   readonly path: string;
   /** Query parameters: the name on the wire to the input field that fills it. Arrays repeat; absent fields are left out. */
@@ -83,26 +104,30 @@ export interface Endpoint<Input extends object, Output, Who extends Audience = A
   readonly required?: ReadonlyArray<keyof Input & string>;
   /** The most elements that an array of the input may have. */
   readonly maxItems?: Readonly<Partial<Record<keyof NoInfer<Input> & string, number>>>;
-  /** Whether the request carries an X-Matrix signature. */
-  readonly authentication: "signature" | "none";
+  /** Whether the request carries an X-Matrix signature; it does when absent. */
+  readonly authentication?: "signature" | "none";
   /** Who may be asked. */
   readonly audience: Who;
   /**
    * Where the same request may be made again when its fate is not known: at any server, or only at the one that got
-   * it first (a request that changes the room: a second server would make a second change).
+   * it first (a request that changes the room: a second server would make a second change). When absent: at any server
+   * for a GET, else at the same one.
    */
-  readonly repeatable: "anyServer" | "sameServer";
-  /** How long one attempt may take, in milliseconds, from resolution to the last byte. */
-  readonly timeoutMs: number;
-  /** How many bytes a response may have after decompression. */
-  readonly maxResponseBytes: number;
+  readonly repeatable?: "anyServer" | "sameServer";
+  /** How long one attempt may take, in milliseconds, from resolution to the last byte; 20,000 when absent. */
+  readonly timeoutMs?: number;
+  /** How many bytes a response may have after decompression; 1 MiB when absent. */
+  readonly maxResponseBytes?: number;
+  /** The errors that the specification documents, beside those that any endpoint may answer with. */
+  readonly errors?: readonly DocumentedError[];
   /** Matrix error codes on which another resident may do better. `M_FORBIDDEN` here makes the endpoint a room read. */
   readonly nextResidentOn?: readonly FailoverErrcode[];
   /**
    * What a partial-state error means here (MSC3895): it is possible; it is illegal, for the endpoint is about no room;
-   * or it is illegal about events that the answering server itself sent us.
+   * or it is illegal about events that the answering server itself sent us. When absent, it is possible where any
+   * resident may be asked, else illegal.
    */
-  readonly partialState: "possible" | "illegal" | "illegalForEventsItSent";
+  readonly partialState?: "possible" | "illegal" | "illegalForEventsItSent";
   /**
    * How servers say "partial state" here without its error code: 404 `M_NOT_FOUND` "… not fully joined", or
    * 403 `M_FORBIDDEN` "… (partial-state approx)".
@@ -112,11 +137,40 @@ export interface Endpoint<Input extends object, Output, Who extends Audience = A
   readonly universal?: boolean;
   /** The only server that may be asked about this input, where the input names one. */
   readonly pinnedTo?: (input: Input) => string | undefined;
+  /** What is asked instead where a server does not know this endpoint. */
+  readonly olderVersion?: OlderVersion;
   /** What a valid response is. */
   readonly response: ResponseSchema<Output>;
+  /** The fields of a response that are arrays of events (PDUs): of these, bad ones are left out one by one. */
+  readonly events?: readonly string[];
   /** The section of the specification or the MSC. */
   readonly spec: string;
 }
+
+/**
+ * One request of the Server-Server API, as data. Everything that differs from endpoint to endpoint is said here.
+ *
+ * @typeParam Input - What a caller passes: path parameters, query parameters and body fields by name.
+ * @typeParam Output - What a valid response is.
+ */
+export interface Endpoint<Input extends object, Output, Who extends Audience = Audience>
+  extends EndpointDefinition<Input, Output, Who> {
+  /** The HTTP method. */
+  readonly method: "GET" | "PUT" | "POST";
+  /** Whether the request carries an X-Matrix signature. */
+  readonly authentication: "signature" | "none";
+  /** Where the same request may be made again when its fate is not known. */
+  readonly repeatable: "anyServer" | "sameServer";
+  /** How long one attempt may take, in milliseconds, from resolution to the last byte. */
+  readonly timeoutMs: number;
+  /** How many bytes a response may have after decompression. */
+  readonly maxResponseBytes: number;
+  /** What a partial-state error means here (MSC3895). */
+  readonly partialState: "possible" | "illegal" | "illegalForEventsItSent";
+}
+
+const DEFAULT_TIMEOUT_MS = 20_000;
+const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
 
 const checked = new WeakSet<object>();
 
@@ -135,8 +189,18 @@ export function checkEndpoint(endpoint: Endpoint<any, any>): void {
  * @throws {@link OptionError} `ERR_OPTION` when a field contradicts another or has the wrong form.
  */
 export function defineEndpoint<Input extends object, Output, Who extends Audience>(
-  endpoint: Endpoint<Input, Output, Who>,
+  definition: EndpointDefinition<Input, Output, Who>,
 ): Endpoint<Input, Output, Who> {
+  const { method = "GET" } = definition;
+  const endpoint: Endpoint<Input, Output, Who> = {
+    authentication: "signature",
+    repeatable: method === "GET" ? "anyServer" : "sameServer",
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    maxResponseBytes: DEFAULT_MAX_RESPONSE_BYTES,
+    partialState: definition.audience === "resident" ? "possible" : "illegal",
+    ...definition,
+    method,
+  };
   const wrong = (what: string): never => {
     throw new OptionError("ERR_OPTION", `The endpoint ${quoted(endpoint.name)} ${what}`);
   };
@@ -152,7 +216,6 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
   if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
     wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");
   }
-  const defined = Object.freeze({ ...endpoint });
-  checked.add(defined);
-  return defined;
+  checked.add(Object.freeze(endpoint));
+  return endpoint;
 }

@@ -41,11 +41,14 @@ import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from ".
 import type { AnyFederationError } from "../errors.js";
 import type { Attempt } from "../failover/attempt.js";
 import type { CallOptions, RoomCallOptions } from "../options.js";
+import type { DroppedEvent } from "../validate/events.js";
 
 /** An answer, who gave it, and how it was come by. */
 export interface Answer<Output> {
   /** The answer: the parsed JSON itself. Callers that ask for the same thing at the same time share it; do not change it. */
   readonly value: Output;
+  /** What was left out of it, because it can be no event: the first thousand. */
+  readonly dropped: readonly DroppedEvent[];
   /** The server that gave it. */
   readonly via: string;
   /** Every request that was made, in order, with its verdict. */

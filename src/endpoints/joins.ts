@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject } from "../endpoint.js";
-import { anyObject, guard, objects, strings } from "../validate/schema.js";
+import { anyObject, events, guard, strings } from "../validate/schema.js";
 import type { Pdu } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
@@ -34,17 +34,11 @@ export interface MakeMembershipResponse {
 /** `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`: a template of the join event. */
 export const makeJoin: Endpoint<MakeJoinInput, MakeMembershipResponse, "resident"> = defineEndpoint({
   name: "make_join",
-  method: "GET",
   path: "/_matrix/federation/v1/make_join/{roomId}/{userId}",
   query: { ver: "ver" },
   required: ["ver"],
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
-  timeoutMs: 20_000,
-  maxResponseBytes: MIB,
   nextResidentOn: anotherMayAdmit,
-  partialState: "possible",
   partialStateDisguise: "notFullyJoined",
   response: guard<MakeMembershipResponse>(z.looseObject({ event: anyObject, room_version: z.string().optional() })),
   spec: `${SPEC}#get_matrixfederationv1make_joinroomiduserid`,
@@ -86,13 +80,10 @@ export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = d
   query: { omit_members: "omitMembers" },
   body: ({ event }) => event,
   required: ["event"],
-  authentication: "signature",
   audience: "resident",
-  repeatable: "sameServer",
   timeoutMs: 600_000,
   maxResponseBytes: 500 * MIB,
   nextResidentOn: anotherMayAdmit,
-  partialState: "possible",
   partialStateDisguise: "notFullyJoined",
   pinnedTo: ({ event }) => {
     const content = event.content;
@@ -106,8 +97,8 @@ export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = d
   response: guard<SendJoinResponse>(
     z
       .looseObject({
-        state: objects,
-        auth_chain: objects,
+        state: events,
+        auth_chain: events,
         event: anyObject.optional(),
         members_omitted: z.boolean().optional(),
         servers_in_room: strings.optional(),
@@ -117,6 +108,7 @@ export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = d
         message: "required when members_omitted",
       }),
   ),
+  events: ["state", "auth_chain"],
   spec: `${SPEC}#put_matrixfederationv2send_joinroomideventid`,
 });
 
@@ -131,15 +123,9 @@ export interface MakeLeaveInput {
 /** `GET /_matrix/federation/v1/make_leave/{roomId}/{userId}`: a template of the leave event. */
 export const makeLeave: Endpoint<MakeLeaveInput, MakeMembershipResponse, "resident"> = defineEndpoint({
   name: "make_leave",
-  method: "GET",
   path: "/_matrix/federation/v1/make_leave/{roomId}/{userId}",
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
-  timeoutMs: 20_000,
-  maxResponseBytes: MIB,
   nextResidentOn: [{ errcode: "M_NOT_FOUND" }],
-  partialState: "possible",
   response: guard<MakeMembershipResponse>(z.looseObject({ event: anyObject, room_version: z.string().optional() })),
   spec: `${SPEC}#get_matrixfederationv1make_leaveroomiduserid`,
 });

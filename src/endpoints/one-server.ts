@@ -20,14 +20,11 @@ export interface VersionResponse {
 /** `GET /_matrix/federation/v1/version`: what a server runs. Unsigned. */
 export const version: Endpoint<object, VersionResponse, "server"> = defineEndpoint({
   name: "version",
-  method: "GET",
   path: "/_matrix/federation/v1/version",
   authentication: "none",
   audience: "server",
-  repeatable: "anyServer",
   timeoutMs: 10_000,
   maxResponseBytes: 64 * 1024,
-  partialState: "illegal",
   universal: true,
   response: guard<VersionResponse>(
     z.looseObject({
@@ -54,16 +51,12 @@ export interface QueryDirectoryResponse {
 /** `GET /_matrix/federation/v1/query/directory`: the room behind an alias. */
 export const queryDirectory: Endpoint<QueryDirectoryInput, QueryDirectoryResponse, "server"> = defineEndpoint({
   name: "query_directory",
-  method: "GET",
   path: "/_matrix/federation/v1/query/directory",
   query: { room_alias: "roomAlias" },
   required: ["roomAlias"],
-  authentication: "signature",
   audience: "server",
-  repeatable: "anyServer",
   timeoutMs: 10_000,
   maxResponseBytes: 10 * MIB,
-  partialState: "illegal",
   response: guard<QueryDirectoryResponse>(z.looseObject({ room_id: z.string(), servers: strings })),
   spec: `${SPEC}#get_matrixfederationv1querydirectory`,
 });
@@ -89,16 +82,11 @@ export interface QueryProfileResponse {
 /** `GET /_matrix/federation/v1/query/profile`: a user's profile. */
 export const queryProfile: Endpoint<QueryProfileInput, QueryProfileResponse, "server"> = defineEndpoint({
   name: "query_profile",
-  method: "GET",
   path: "/_matrix/federation/v1/query/profile",
   query: { user_id: "userId", field: "field" },
   required: ["userId"],
-  authentication: "signature",
   audience: "server",
-  repeatable: "anyServer",
   timeoutMs: 10_000,
-  maxResponseBytes: MIB,
-  partialState: "illegal",
   // Synapse sends null for a field that was removed.
   response: guard<QueryProfileResponse>(
     z.looseObject({ avatar_url: z.string().nullish(), displayname: z.string().nullish() }),
@@ -143,12 +131,8 @@ export const send: Endpoint<SendInput, SendResponse, "server"> = defineEndpoint<
   }),
   required: ["originServerTs", "pdus"],
   maxItems: { pdus: 50, edus: 100 },
-  authentication: "signature",
   audience: "server",
-  repeatable: "sameServer",
   timeoutMs: 60_000,
-  maxResponseBytes: MIB,
-  partialState: "illegal",
   universal: true,
   response: guard<SendResponse>(z.looseObject({ pdus: anyObject })),
   spec: `${SPEC}#put_matrixfederationv1sendtxnid`,

@@ -27,17 +27,11 @@ export interface TimestampToEventResponse {
 /** `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`: the event closest to a time. */
 export const timestampToEvent: Endpoint<TimestampToEventInput, TimestampToEventResponse, "resident"> = defineEndpoint({
   name: "timestamp_to_event",
-  method: "GET",
   path: "/_matrix/federation/v1/timestamp_to_event/{roomId}",
   query: { ts: "ts", dir: "dir" },
   required: ["ts", "dir"],
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
-  timeoutMs: 20_000,
-  maxResponseBytes: MIB,
   nextResidentOn: notHere,
-  partialState: "possible",
   response: guard<TimestampToEventResponse>(z.looseObject({ event_id: z.string(), origin_server_ts: integer })),
   spec: `${SPEC}#get_matrixfederationv1timestamp_to_eventroomid`,
 });
@@ -63,17 +57,13 @@ export interface HierarchyResponse {
 /** `GET /_matrix/federation/v1/hierarchy/{roomId}`: a space and the rooms in it. */
 export const hierarchy: Endpoint<HierarchyInput, HierarchyResponse, "resident"> = defineEndpoint({
   name: "hierarchy",
-  method: "GET",
   path: "/_matrix/federation/v1/hierarchy/{roomId}",
   query: { suggested_only: "suggestedOnly" },
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
   timeoutMs: 30_000,
   maxResponseBytes: 10 * MIB,
   // Synapse in partial state says 404 M_UNKNOWN "Unknown room", also to a server that is in the room.
   nextResidentOn: [...notHere, { errcode: "M_UNKNOWN", status: 404 }],
-  partialState: "possible",
   response: guard<HierarchyResponse>(
     z.looseObject({
       room: z.looseObject({ room_id: z.string() }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject } from "../endpoint.js";
-import { guard, objects, oneObject, strings } from "../validate/schema.js";
+import { events, guard, oneEvent, strings } from "../validate/schema.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -30,17 +30,13 @@ export interface StateIdsResponse {
 /** `GET /_matrix/federation/v1/state_ids/{roomId}`: the ids of the room's state before an event. */
 export const stateIds: Endpoint<StateInput, StateIdsResponse, "resident"> = defineEndpoint({
   name: "state_ids",
-  method: "GET",
   path: "/_matrix/federation/v1/state_ids/{roomId}",
   query: { event_id: "eventId" },
   required: ["eventId"],
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
   timeoutMs: 60_000,
   maxResponseBytes: 100 * MIB,
   nextResidentOn: notHere,
-  partialState: "possible",
   response: guard<StateIdsResponse>(z.looseObject({ pdu_ids: strings, auth_chain_ids: strings })),
   spec: `${SPEC}#get_matrixfederationv1state_idsroomid`,
 });
@@ -56,18 +52,15 @@ export interface StateResponse {
 /** `GET /_matrix/federation/v1/state/{roomId}`: the room's state before an event. */
 export const state: Endpoint<StateInput, StateResponse, "resident"> = defineEndpoint({
   name: "state",
-  method: "GET",
   path: "/_matrix/federation/v1/state/{roomId}",
   query: { event_id: "eventId" },
   required: ["eventId"],
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
   timeoutMs: 600_000,
   maxResponseBytes: 500 * MIB,
   nextResidentOn: notHere,
-  partialState: "possible",
-  response: guard<StateResponse>(z.looseObject({ pdus: objects, auth_chain: objects })),
+  response: guard<StateResponse>(z.looseObject({ pdus: events, auth_chain: events })),
+  events: ["pdus", "auth_chain"],
   spec: `${SPEC}#get_matrixfederationv1stateroomid`,
 });
 
@@ -90,16 +83,12 @@ export interface EventResponse {
 /** `GET /_matrix/federation/v1/event/{eventId}`: one event. */
 export const event: Endpoint<EventInput, EventResponse, "resident"> = defineEndpoint({
   name: "event",
-  method: "GET",
   path: "/_matrix/federation/v1/event/{eventId}",
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
   timeoutMs: 30_000,
-  maxResponseBytes: MIB,
   nextResidentOn: notHere,
-  partialState: "possible",
-  response: guard<EventResponse>(z.looseObject({ pdus: oneObject })),
+  response: guard<EventResponse>(z.looseObject({ pdus: oneEvent })),
+  events: ["pdus"],
   spec: `${SPEC}#get_matrixfederationv1eventeventid`,
 });
 
@@ -120,16 +109,14 @@ export interface EventAuthResponse {
 /** `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`: the auth chain of an event. */
 export const eventAuth: Endpoint<EventAuthInput, EventAuthResponse, "resident"> = defineEndpoint({
   name: "event_auth",
-  method: "GET",
   path: "/_matrix/federation/v1/event_auth/{roomId}/{eventId}",
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
   timeoutMs: 60_000,
   maxResponseBytes: 100 * MIB,
   nextResidentOn: notHere,
   partialState: "illegalForEventsItSent",
-  response: guard<EventAuthResponse>(z.looseObject({ auth_chain: objects })),
+  response: guard<EventAuthResponse>(z.looseObject({ auth_chain: events })),
+  events: ["auth_chain"],
   spec: `${SPEC}#get_matrixfederationv1event_authroomideventid`,
 });
 
@@ -156,19 +143,16 @@ export interface BackfillResponse {
 /** `GET /_matrix/federation/v1/backfill/{roomId}`: events before given ones. */
 export const backfill: Endpoint<BackfillInput, BackfillResponse, "resident"> = defineEndpoint({
   name: "backfill",
-  method: "GET",
   path: "/_matrix/federation/v1/backfill/{roomId}",
   query: { v: "from", limit: "limit" },
   required: ["from", "limit"],
-  authentication: "signature",
   audience: "resident",
-  repeatable: "anyServer",
   timeoutMs: 60_000,
   maxResponseBytes: 100 * MIB,
   nextResidentOn: notHere,
-  partialState: "possible",
   partialStateDisguise: "approximateMembership",
-  response: guard<BackfillResponse>(z.looseObject({ pdus: objects })),
+  response: guard<BackfillResponse>(z.looseObject({ pdus: events })),
+  events: ["pdus"],
   spec: `${SPEC}#get_matrixfederationv1backfillroomid`,
 });
 
@@ -204,7 +188,6 @@ export const getMissingEvents: Endpoint<MissingEventsInput, MissingEventsRespons
     ...(minDepth !== undefined && { min_depth: minDepth }),
   }),
   required: ["earliestEvents", "latestEvents"],
-  authentication: "signature",
   audience: "resident",
   repeatable: "anyServer",
   timeoutMs: 60_000,
@@ -212,6 +195,7 @@ export const getMissingEvents: Endpoint<MissingEventsInput, MissingEventsRespons
   nextResidentOn: notHere,
   partialState: "illegalForEventsItSent",
   partialStateDisguise: "approximateMembership",
-  response: guard<MissingEventsResponse>(z.looseObject({ events: objects })),
+  response: guard<MissingEventsResponse>(z.looseObject({ events })),
+  events: ["events"],
   spec: `${SPEC}#post_matrixfederationv1get_missing_eventsroomid`,
 });

@@ -4,6 +4,7 @@ import pRetry from "p-retry";
 import type { Cancellation } from "../cancellation.js";
 import { type AnyFederationError, ResolveError } from "../errors.js";
 import type { Store } from "../store/store.js";
+import type { DroppedEvent } from "../validate/events.js";
 import type { Verdict } from "../verdict/judge.js";
 import type { Ask, Judgement } from "./attempt.js";
 import { PartialMemory } from "./partial-memory.js";
@@ -50,7 +51,12 @@ export interface Plan<Output> {
 
 /** How a call ended, as far as it can be said without the caller's deadline. */
 export type Ending<Output> =
-  | { readonly kind: "answered"; readonly value: Output; readonly via: string }
+  | {
+      readonly kind: "answered";
+      readonly value: Output;
+      readonly dropped: readonly DroppedEvent[];
+      readonly via: string;
+    }
   | { readonly kind: "stopped"; readonly error: AnyFederationError }
   | { readonly kind: "exhausted"; readonly retryAt: number | undefined };
 
@@ -227,7 +233,7 @@ class Call<Output> {
   /** Takes note of a judgement; true when the round is over. */
   judged(server: string, { verdict, outcome, error }: Judgement<Output>): boolean {
     if (outcome.kind === "answer") {
-      this.ending = { kind: "answered", value: outcome.value, via: server };
+      this.ending = { kind: "answered", value: outcome.value, dropped: outcome.dropped ?? [], via: server };
       return true;
     }
     if (verdict.next === "stop" && error) {

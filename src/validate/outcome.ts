@@ -1,4 +1,5 @@
 import type { ResponseIssue } from "../errors.js";
+import type { DroppedEvent } from "./events.js";
 
 /** Why no response came back. */
 export type FailureKind = "resolve" | "connect" | "tls" | "timeout" | "connectionLost";
@@ -12,6 +13,8 @@ export type Outcome<Output = unknown> =
       readonly status: number;
       /** The body: the parsed JSON itself. */
       readonly value: Output;
+      /** What was left out of it, because it can be no event. */
+      readonly dropped?: readonly DroppedEvent[];
     }
   | {
       /** A success whose body is not what the endpoint promises, or larger than it may be. */

@@ -1,5 +1,6 @@
 import type { Endpoint, SchemaResult } from "../endpoint.js";
 import { cleanText, type ResponseIssue } from "../errors.js";
+import { dropBadEvents } from "./events.js";
 import type { Outcome } from "./outcome.js";
 import { InvalidJson, parseJson } from "./parse-json.js";
 
@@ -21,13 +22,13 @@ export interface HttpResponse {
 const MAX_ISSUES = 10;
 
 /**
- * Reads a response into an {@link Outcome}: bytes to JSON under limits, JSON through the endpoint's schema, an error
- * body into its code. It never throws, whatever the server sent.
+ * Reads a response into an {@link Outcome}: bytes to JSON under limits, JSON through the endpoint's schema, its events
+ * one by one, an error body into its code. It never throws, whatever the server sent.
  */
 export async function readOutcome<Output>(
   response: HttpResponse,
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
-  endpoint: Pick<Endpoint<any, Output>, "response">,
+  endpoint: Pick<Endpoint<any, Output>, "response" | "events">,
 ): Promise<Outcome<Output>> {
   const { status } = response;
   if (status < 200 || status > 299) return readError(response);
@@ -43,7 +44,11 @@ export async function readOutcome<Output>(
   if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
   const issues = await schemaIssues(endpoint, json);
   if (issues.length > 0) return { kind: "malformed", status, issues };
-  return { kind: "answer", status, value: json as Output };
+  const { dropped, emptied } = dropBadEvents(json, endpoint.events);
+  if (emptied !== undefined) {
+    return { kind: "malformed", status, issues: [{ path: `$.${emptied}`, message: "nothing in it is an event" }] };
+  }
+  return { kind: "answer", status, value: json as Output, ...(dropped.length > 0 && { dropped }) };
 }
 
 async function schemaIssues(

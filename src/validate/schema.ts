@@ -22,10 +22,13 @@ export const objects: z.ZodType = z.custom(
   "expected an array of objects",
 );
 
-/** An array of exactly one JSON object. */
-export const oneObject: z.ZodType = z.custom(
-  (value) => Array.isArray(value) && value.length === 1 && isObject(value[0]),
-  "expected an array of exactly one object",
+/** An array of events, which are looked at one by one afterwards (`events` of the endpoint). */
+export const events: z.ZodType = z.custom(Array.isArray, "expected an array");
+
+/** An array of exactly one event. */
+export const oneEvent: z.ZodType = z.custom(
+  (value) => Array.isArray(value) && value.length === 1,
+  "expected an array of exactly one element",
 );
 
 /** An array of strings, such as event ids. */

@@ -38,7 +38,7 @@ const calls = {
     answer: stateIdsAnswer,
     ask: (room: Room) => room.safe.stateIds({ eventId }, { ...oneRound, joinedVia: good }),
   },
-  event: { endpoint: "event", answer: { pdus: [{}] }, ask: (room: Room) => room.safe.event({ eventId }, oneRound) },
+  event: { endpoint: "event", answer: { pdus: [{ type: "m.x" }] }, ask: (room: Room) => room.safe.event({ eventId }, oneRound) },
   backfill: {
     endpoint: "backfill",
     answer: { pdus: [] },
@@ -235,7 +235,7 @@ describe("a body without an end", () => {
     ["compressed, so that few bytes become many", reply.endless({ gzip: true })],
   ])("%s is cut off at the endpoint's limit, and memory stays bounded", async (_, behaviour) => {
     world.on(odd, behaviour, "event");
-    world.on(good, reply.json({ pdus: [{}] }), "event");
+    world.on(good, reply.json({ pdus: [{ type: "m.x" }] }), "event");
     const client = world.client();
     const room = world.room([odd, good], client);
     await room.event({ eventId });
