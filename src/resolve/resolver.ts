@@ -173,6 +173,9 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
       }
       healed.delete(serverName);
       srv.clear(serverName);
+      // Where the name delegates, it is the other host that was asked for SRV records.
+      const delegated = wellKnown.peek(serverName)?.server;
+      if (delegated !== undefined) srv.clear(delegated);
       resolved.delete(serverName);
       failures.delete(serverName);
       flights.delete(serverName);
