@@ -146,6 +146,27 @@ const others: readonly Row[] = [
     asked: ["addresses b.example"],
     steps: ["explicitPort", "address"],
   },
+  {
+    says: "2: a host name in capitals, which stay as they are",
+    name: "B.EXAMPLE:4448",
+    zone: { "A b.example": ["192.0.2.9"] },
+    at: ["192.0.2.9", 4448],
+    host: "B.EXAMPLE:4448",
+    certificate: "B.EXAMPLE",
+    wrong: ["c.example"],
+    asked: ["addresses b.example"],
+    steps: ["explicitPort", "address"],
+  },
+  {
+    says: "1: an IPv6 literal in capitals, which stay as they are",
+    name: "[2001:DB8::9]",
+    at: ["2001:DB8::9", 8448],
+    host: "[2001:DB8::9]",
+    certificate: "2001:DB8::9",
+    wrong: ["2001:db8::8"],
+    asked: [],
+    steps: ["literal"],
+  },
 ];
 
 describe.each([...literals, ...ports, ...names, ...others])("$says", (row) => {
@@ -229,6 +250,14 @@ it("3.5: a delegated host is not asked whether it delegates further", async () =
   await world.homeserver("192.0.2.2", 8448, "m.example");
   await world.ask("a.example");
   expect(world.seen.map(({ at }) => at)).toEqual(["192.0.2.1 443", "192.0.2.2 8448"]);
+});
+
+it("3: .well-known may redirect to an IDNA name", async () => {
+  await world.wellKnown("a.example", "192.0.2.1", (_, response) =>
+    response.writeHead(302, { location: `https://${book}/` }).end(),
+  );
+  await world.wellKnown(book, "192.0.2.2", { "m.server": "192.0.2.9" });
+  expect((await (await world.resolver()).resolve("a.example")).host).toBe("192.0.2.9");
 });
 
 it("6: nobody listens on port 443", async () => {

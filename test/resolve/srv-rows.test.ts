@@ -91,8 +91,7 @@ describe("targets are asked", () => {
     ];
     world.records({ [FED]: weights });
     const random = vi.spyOn(Math, "random");
-    const client = await world.client();
-    const { resolver } = client;
+    const { resolver } = await world.client();
     for (const drawn of [0, 0.5, 0.98, 0.995]) {
       random.mockReturnValue(drawn);
       // A new client, and so a new connection, for which the same answer is drawn anew.
@@ -140,6 +139,18 @@ describe("targets are asked", () => {
     await world.homeserver("2001:db8::6", 4448, "a.example");
     await world.ask("a.example");
     expect(world.reached).toEqual(["2001:db8::6 4448"]);
+  });
+
+  it("for an hour at most, however long the TTLs are: Node does not tell that of SRV records", async () => {
+    await target("b.example", "192.0.2.2");
+    world.records({
+      [FED]: { records: [{ target: "b.example", port: 4448 }], ttl: 86_400 },
+      "A b.example": { records: ["192.0.2.2"], ttl: 86_400 },
+    });
+    const before = Date.now();
+    const { expiresAt } = await (await world.client()).resolver.resolve("a.example");
+    expect(expiresAt).toBeLessThanOrEqual(Date.now() + 3_600_000);
+    expect(expiresAt).toBeGreaterThan(before + 30_000);
   });
 
   it("no more than sixteen of them, which is as many as are looked up", async () => {
@@ -242,6 +253,20 @@ describe("an error of DNS is no absence (synapse#6589, #5882, #9526: a server wi
     vi.advanceTimersByTime(3_600_001);
     await world.ask("a.example", client);
     expect(world.reached).toEqual(["192.0.2.2 4448", "192.0.2.2 4448"]);
+  });
+
+  it.each([
+    ["of the name", "a.example"],
+    ["of the host that it delegates to", "m.example"],
+  ])("the records of before are forgotten when the name is cleared, also those %s", async (_, name) => {
+    const query = `SRV _matrix-fed._tcp.${name}`;
+    if (name === "m.example") await world.homeserver("192.0.2.1", 443, "a.example", name);
+    world.records({ [query]: [{ target: "b.example", port: 4448 }], "A m.example": ["192.0.2.4"] });
+    const { resolver } = await world.client();
+    expect((await resolver.resolve("a.example")).targets).toMatchObject([{ hostname: "b.example" }]);
+    world.records({ [query]: SERVFAIL });
+    resolver.clear("a.example");
+    expect((await resolver.resolve("a.example")).targets).toMatchObject([{ hostname: name, port: 8448 }]);
   });
 
   it("records that are no use are no absence either", async () => {
