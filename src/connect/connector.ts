@@ -4,13 +4,14 @@ import type { buildConnector } from "undici";
 import { OptionError, quoted } from "../errors.js";
 import { type AllowAddress, createAddressPolicy } from "./address-policy.js";
 import { BudgetSpent, withinBudget } from "./budget.js";
-import { ConnectFailure, codeOf, type FailedTry } from "./connect-failure.js";
+import { ConnectFailure, type ConnectStage, codeOf, type FailedTry } from "./connect-failure.js";
 import { createProxyChoice, openTunnel, type ProxyOption } from "./proxy.js";
 import { race, type Try } from "./race.js";
 import { secured } from "./secured.js";
 import { inSrvOrder } from "./srv-order.js";
 import type { ConnectTo, Destination } from "./target.js";
-import { createTrust, type TlsException } from "./trust.js";
+import { inspectTls, type TlsReport } from "./tls-inspection.js";
+import { createTrust, type TlsException, type Trust } from "./trust.js";
 
 /** How connections are made: for every request alike, those for `.well-known` and their redirects included. */
 export interface ConnectOptions {
@@ -37,6 +38,14 @@ interface Candidate {
   readonly proxy: URL | undefined;
 }
 
+/** What is found at an address. */
+export interface Inspection {
+  /** How long the TCP connection took, that through a proxy included, in milliseconds. */
+  readonly connectMs: number;
+  /** What the handshake showed. */
+  readonly tls: TlsReport;
+}
+
 /** Makes TLS connections to destinations. */
 export interface Connector {
   /**
@@ -47,13 +56,29 @@ export interface Connector {
    * @throws {@link ConnectFailure} when no address does in that time.
    */
   connect(destination: Destination, signal: AbortSignal, timeoutMs?: number): Promise<TLSSocket>;
-  /** The same in undici's form. A connection that is still being made when the signal is aborted is given up. */
+  /**
+   * Connects to the first address alone and tells what it shows, however wrong that is. Nothing is sent over the
+   * connection, which is closed at once. Address policy, `connectTo` and the proxy hold as for {@link Connector.connect}.
+   *
+   * @param signal - Ends it; the promise then rejects with the signal's reason.
+   * @param timeoutMs - How long it may take, in milliseconds.
+   * @throws {@link ConnectFailure} when no TLS connection comes about in that time.
+   */
+  inspect(destination: Destination, signal: AbortSignal, timeoutMs: number): Promise<Inspection>;
+  /** The same as `connect` in undici's form. A connection that is still being made when the signal is aborted is given up. */
   forUndici(destination: Destination, signal: AbortSignal, timeoutMs?: number): buildConnector.connector;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** More addresses than this would only let a hostile DNS make us knock at a thousand doors. */
 const MAX_ADDRESSES = 32;
+
+const timedOut = (address: string, port: number, stage: ConnectStage, { message }: Error): FailedTry => ({
+  address,
+  port,
+  stage,
+  error: Object.assign(new Error(message), { code: "ETIMEDOUT" }),
+});
 
 /**
  * Creates a connector.
@@ -86,6 +111,7 @@ export function createConnector(options: ConnectOptions = {}): Connector {
 
   async function tryOne(
     tlsName: string,
+    trusted: Trust,
     failed: FailedTry[],
     { address, port, proxy }: Candidate,
     signal: AbortSignal,
@@ -99,7 +125,7 @@ export function createConnector(options: ConnectOptions = {}): Connector {
     try {
       const tunnel = proxy && (await openTunnel(proxy, { address, port }, signal, options.ca));
       if (tunnel) onReached();
-      return await secured({ address, port, tunnel, tlsName, trust: trust(tlsName) }, signal, onReached);
+      return await secured({ address, port, tunnel, tlsName, trust: trusted }, signal, onReached);
     } catch (error) {
       signal.throwIfAborted();
       // Who breaks off in the handshake has not said what is wrong: it may be no TLS server, or be going down.
@@ -115,10 +141,11 @@ export function createConnector(options: ConnectOptions = {}): Connector {
     timeoutMs = CONNECT_TIMEOUT_MS,
   ): Promise<TLSSocket> {
     const failed: FailedTry[] = [];
+    const { tlsName } = destination;
     const candidates = candidatesOf(destination, failed);
     try {
       return await withinBudget(timeoutMs, signal, async (inner) => {
-        const attempt: Try<Candidate, TLSSocket> = (...args) => tryOne(destination.tlsName, failed, ...args);
+        const attempt: Try<Candidate, TLSSocket> = (...args) => tryOne(tlsName, trust(tlsName), failed, ...args);
         const socket = await race(candidates, attempt, inner, (late) => late.destroy());
         // Nobody takes it any more.
         if (inner.aborted) socket.destroy();
@@ -129,15 +156,47 @@ export function createConnector(options: ConnectOptions = {}): Connector {
       if (error instanceof BudgetSpent) {
         const told = new Set(failed.map(({ address, port }) => `${address} ${port}`));
         const silent = candidates.filter(({ address, port }) => !told.has(`${address} ${port}`));
-        const timeout = Object.assign(new Error(error.message), { code: "ETIMEDOUT" });
-        failed.push(...silent.map(({ address, port }) => ({ address, port, stage: "reach" as const, error: timeout })));
+        failed.push(...silent.map(({ address, port }) => timedOut(address, port, "reach", error)));
       }
+      throw new ConnectFailure(failed);
+    }
+  }
+
+  async function inspect(destination: Destination, signal: AbortSignal, timeoutMs: number): Promise<Inspection> {
+    const failed: FailedTry[] = [];
+    const { tlsName } = destination;
+    const [candidate] = candidatesOf(destination, failed);
+    if (!candidate) throw new ConnectFailure(failed);
+    const trusted = trust(tlsName);
+    const anything: Trust = { ...trusted, verifies: false, fingerprint: undefined };
+    const startedAt = performance.now();
+    let connectMs: number | undefined;
+    const reached = (): void => {
+      connectMs ??= Math.round(performance.now() - startedAt);
+    };
+    try {
+      return await withinBudget(timeoutMs, signal, async (inner) => {
+        const socket = await tryOne(tlsName, anything, failed, candidate, inner, reached);
+        try {
+          return { connectMs: connectMs ?? 0, tls: inspectTls(socket, tlsName, trusted) };
+        } finally {
+          socket.destroy();
+        }
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      const { address, port } = candidate;
+      const stage = connectMs === undefined ? "reach" : "tls";
+      if (error instanceof BudgetSpent) failed.push(timedOut(address, port, stage, error));
+      // Nobody's network: a bug, or a function of the caller's.
+      else if (failed.length === 0) throw error;
       throw new ConnectFailure(failed);
     }
   }
 
   return {
     connect,
+    inspect,
     forUndici: (destination, signal, timeoutMs) => (_options, callback) => {
       connect(destination, signal, timeoutMs).then(
         (socket) => callback(null, socket),
