@@ -9,6 +9,7 @@ import {
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
 import { residentsOf, toldInTime, withoutOurselves } from "./client/residents.js";
+import { diagnose } from "./diagnose/diagnose.js";
 import { checkEndpoint, type Endpoint } from "./endpoint.js";
 import { isFederationError, OptionError, SignError } from "./errors.js";
 import type { Attempt } from "./failover/attempt.js";
@@ -61,6 +62,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const flights = new Map<Endpoint<any, any>, Map<string, Flight<any>>>();
 
   const underWay = new Set<Flight<unknown>>();
+  const closing = new AbortController();
   let closed: Error | undefined;
 
   /** Joins an identical read under way, or starts a flight. */
@@ -222,6 +224,7 @@ export function createClient(options: ClientOptions = {}): Client {
     closed ??= new OptionError("ERR_CLOSED", "The client was closed; create another one.");
     // Before the connections: what they would fail with says nothing about the servers.
     for (const flight of underWay) flight.cancel(closed);
+    closing.abort(closed);
     await Promise.all([resolver.close(), house.pools.close()]);
     await failover.flush();
   };
@@ -242,6 +245,10 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     room,
     request,
+    diagnose: async (server, callOptions = {}) => {
+      checkCallOptions(callOptions);
+      return await diagnose(server, callOptions, options, closing.signal);
+    },
     markAlive: async (server) => failover.records.clear(await known(server)),
     close,
     [Symbol.asyncDispose]: close,

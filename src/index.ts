@@ -17,7 +17,27 @@ export type { AddressQuestion, AllowAddress } from "./connect/address-policy.js"
 export type { ConnectOptions } from "./connect/connector.js";
 export type { ProxyOption } from "./connect/proxy.js";
 export type { ConnectAddress, ConnectTarget, ConnectTo, Destination, IpAddress, Target } from "./connect/target.js";
+export type { CertificateReport, TlsReport } from "./connect/tls-inspection.js";
 export type { TlsException } from "./connect/trust.js";
+export type {
+  AddressReport,
+  AnswerFindingCode,
+  ConnectionFailure,
+  ConnectionFindingCode,
+  DiagnosedStep,
+  DiagnoseOptions,
+  Diagnosis,
+  Finding,
+  FindingCode,
+  KeyReport,
+  KeysReport,
+  RequestReport,
+  ResolutionFindingCode,
+  ResolutionReport,
+  TlsFindingCode,
+  VerifyKeyReport,
+  VersionReport,
+} from "./diagnose/report.js";
 export {
   type Audience,
   defineEndpoint,

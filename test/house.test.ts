@@ -9,8 +9,8 @@ import { describe, expect, it } from "vitest";
 const rooms = ["name", "connect", "resolve", "sign", "send", "validate", "verdict", "failover"] as const;
 const base = ["cancellation", "errors", "endpoint", "options", "observe", "store"];
 const doors = ["index", "endpoints", "crypto", "server", "testing"].map((name) => `${name}.ts`);
-const seeEverything = ["flow.ts", "client.ts", "client", ...doors];
-const folders = [...rooms, "store", "endpoints", "testing", "client"];
+const seeEverything = ["flow.ts", "client.ts", "client", "diagnose", ...doors];
+const folders = [...rooms, "store", "endpoints", "testing", "client", "diagnose"];
 
 const root = fileURLToPath(new URL("../src/", import.meta.url));
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
@@ -53,9 +53,16 @@ describe("the rooms", () => {
     expect(violations((edge) => edge.from === "endpoints" && edge.local && !allowed.includes(edge.to))).toEqual([]);
   });
 
-  it("import nothing that sees everything: only flow.ts, client.ts, the doors and testing/ do", () => {
+  it("import nothing that sees everything: only flow.ts, client.ts, diagnose/, the doors and testing/ do", () => {
     const free = [...seeEverything, "testing"];
     expect(violations((edge) => free.includes(edge.to) && !free.includes(edge.from))).toEqual([]);
+  });
+
+  it("remember nothing for diagnose/, which is known to the client alone and knows nothing of failover/ or the client", () => {
+    const forbidden = ["verdict", "failover", "store", "testing", "flow.ts", "client.ts", "client", ...doors];
+    expect(violations(({ from, to }) => from === "diagnose" && forbidden.includes(to))).toEqual([]);
+    const knowing = ["client.ts", "client", "diagnose", ...doors];
+    expect(violations(({ from, to }) => to === "diagnose" && !knowing.includes(from))).toEqual([]);
   });
 
   it("are seen through no door: only a door imports a door", () => {

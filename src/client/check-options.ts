@@ -30,7 +30,7 @@ export function checkedKeys({ serverName, signingKey }: ClientOptions): readonly
 /** Checks the options of a client that no room checks for itself. */
 export function checkClientOptions(options: ClientOptions): void {
   if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
-  const { store, userAgent, maxConnectionsPerServer, connectTo, ca, backoff } = options;
+  const { store, userAgent, maxConnectionsPerServer, connectTo, backoff } = options;
   if (
     store !== undefined &&
     !(["get", "set", "delete"] as const).every((name) => typeof store?.[name] === "function")
@@ -47,12 +47,6 @@ export function checkClientOptions(options: ClientOptions): void {
     throw wrong("maxConnectionsPerServer", maxConnectionsPerServer, "a positive integer");
   }
   if (connectTo !== undefined && typeof connectTo !== "function") throw wrong("connectTo", connectTo, "a function");
-  const certificates = typeof ca === "string" ? [ca] : (ca ?? []);
-  if (
-    !(Array.isArray(certificates) && certificates.every((pem) => typeof pem === "string" && pem.includes("-----BEGIN")))
-  ) {
-    throw wrong("ca", "something else", "PEM text, or a list of such texts");
-  }
   if (backoff !== undefined) checkBackoff(backoff);
 }
 

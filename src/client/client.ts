@@ -1,3 +1,4 @@
+import type { DiagnoseOptions, Diagnosis } from "../diagnose/report.js";
 import type { Endpoint } from "../endpoint.js";
 import type { PartialStateEntry } from "../failover/partial-memory.js";
 import type { BackoffState } from "../failover/server-records.js";
@@ -80,6 +81,13 @@ export interface Client extends ServerCalls {
     input: Input,
     options?: RoomCallOptions,
   ): Promise<Output>;
+  /**
+   * Examines a server as a federation tester does: each step of the resolution, and at each address on its own TLS,
+   * `/version` and the keys; what is wrong, and what to do about it. Everything is asked afresh: nothing that the client
+   * remembers is used or changed. Needs no signing key. Whatever the server does is in the report, and no error.
+   * @throws {@link NameError} `ERR_SERVER_NAME` when the name does not follow the grammar.
+   */
+  diagnose(server: string, options?: DiagnoseOptions): Promise<Diagnosis>;
   /** Tells that a server is alive, such as when a signed request of it came in: its backoff closes. */
   markAlive(server: string): Promise<void>;
   /** Ends all connections and waits until what is known has been saved. Requests under way fail. */

@@ -1,0 +1,82 @@
+import { type AddressEvidence, atEachAddress, type Evidence, type Rule, works } from "./evidence.js";
+import type { ConnectionFindingCode } from "./report.js";
+
+const REFUSED = "ECONNREFUSED";
+const TIMEOUT = "ETIMEDOUT";
+/** This machine knows no way to there, or has no address of that kind itself. */
+const NO_ROUTE: ReadonlySet<string> = new Set([
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "EADDRNOTAVAIL",
+  "EAFNOSUPPORT",
+  "ENETDOWN",
+]);
+
+const failedToConnect = ({ failure }: AddressEvidence): string | undefined =>
+  failure?.stage === "connect" ? (failure.code ?? "") : undefined;
+
+/** Where else the server might have been looked for; what most people forget. */
+function portAdvice(port: number): string {
+  return port === 8448 ? " If the server listens on another port, say so with .well-known or an SRV record." : "";
+}
+
+const another = (evidence: Evidence, { address }: AddressEvidence): boolean =>
+  evidence.addresses.some((each) => each.address !== address && works(each));
+
+/** What can be found while an address is connected to. */
+export const connectionRules: Readonly<Record<ConnectionFindingCode, Rule>> = {
+  addressRefused: atEachAddress("error", (address, evidence) =>
+    address.failure?.stage === "policy"
+      ? {
+          severity: another(evidence, address) ? "warning" : "error",
+          message: `The address of ${address.hostname} may not be connected to: ${address.failure.message}.`,
+          advice: "Publish public addresses only; in a closed federation, open them here with the option allowAddress.",
+        }
+      : undefined,
+  ),
+  proxyFailed: atEachAddress("error", ({ failure }) =>
+    failure?.stage === "proxy"
+      ? {
+          message: `The proxy of this machine made no connection: ${failure.message}.`,
+          advice: "Check the option proxy or HTTPS_PROXY, and that the proxy allows CONNECT to this address and port.",
+        }
+      : undefined,
+  ),
+  connectionRefused: atEachAddress("error", (address) =>
+    failedToConnect(address) === REFUSED
+      ? {
+          message: `Nothing accepts connections on port ${address.port} (${REFUSED}).`,
+          advice: `Start the homeserver or its reverse proxy on port ${address.port} of this address.${portAdvice(address.port)}`,
+        }
+      : undefined,
+  ),
+  connectionTimeout: atEachAddress("error", (address) =>
+    failedToConnect(address) === TIMEOUT
+      ? {
+          message: `No answer to connections to port ${address.port} (${TIMEOUT}).`,
+          advice: `Open TCP port ${address.port} in every firewall and router on the way.${portAdvice(address.port)}`,
+        }
+      : undefined,
+  ),
+  noRoute: atEachAddress("error", (address, evidence) => {
+    const code = failedToConnect(address);
+    if (code === undefined || !NO_ROUTE.has(code)) return undefined;
+    // Many machines have no IPv6: where IPv4 works, that says nothing about the server.
+    const isOurs = address.family === 6 && evidence.addresses.some((each) => each.family === 4 && works(each));
+    return {
+      severity: isOurs ? "note" : "error",
+      message: `There is no way from here to IPv${address.family} addresses such as this one (${code}).`,
+      advice: isOurs
+        ? "Check this address from a machine that has IPv6; this one may have none."
+        : "Check that the address is the server's, that it is up, and that this machine has a network of that kind.",
+    };
+  }),
+  connectionFailed: atEachAddress("error", (address) => {
+    const code = failedToConnect(address);
+    if (code === undefined || code === REFUSED || code === TIMEOUT || NO_ROUTE.has(code)) return undefined;
+    return {
+      message: `The connection broke before TLS was agreed on: ${address.failure?.message}.`,
+      advice: `Check that port ${address.port} speaks TLS for this server name, and that no firewall breaks connections off.`,
+    };
+  }),
+};
