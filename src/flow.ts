@@ -100,16 +100,23 @@ async function sendTo(
   try {
     return await send(pools, known, request, cancellation);
   } catch (error) {
-    if (!(error instanceof TransportError) || error.requestSent || cancellation.aborted) throw error;
+    if (!(error instanceof TransportError) || error.requestSent) throw error;
+    if (cancellation.aborted) {
+      // An address that swallows everything can take all of a request's time. The next one shall not go there again.
+      if (isTimeout(cancellation)) resolver.heal(known).catch(() => undefined);
+      throw error;
+    }
     const now = await resolver.heal(known, { signal: cancellation.signal });
     if (!now) throw error;
     return await send(pools, now, request, cancellation);
   }
 }
 
+const isTimeout = ({ reason }: Cancellation): boolean => (reason as Error | null)?.name === "TimeoutError";
+
 /** What an error of the rooms says about the server. An abort that is no timeout is the caller's, and passes through. */
 function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
-  if (cancellation.aborted && (cancellation.reason as Error | null)?.name !== "TimeoutError") throw cancellation.reason;
+  if (cancellation.aborted && !isTimeout(cancellation)) throw cancellation.reason;
   const requestSent = error instanceof TransportError && error.requestSent;
   if (cancellation.aborted) return { kind: "failure", failure: "timeout", requestSent };
   if (error instanceof ResolveError) return { kind: "failure", failure: "resolve", requestSent };
