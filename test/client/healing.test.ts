@@ -1,13 +1,17 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import type { Attempt, Client, ClientOptions } from "../../src/index.js";
+import { stateIds } from "../../src/endpoints.js";
+import { type Attempt, type Client, type ClientOptions, defineEndpoint } from "../../src/index.js";
 import { reply } from "../../src/testing.js";
+import { Loopback } from "../connect/world.js";
 import { createWorld, eventId, rejection, stateIdsAnswer } from "./world.js";
 
 const a = "a.example";
 const b = "b.example";
 const c = "c.example";
 const world = createWorld(a, b, c);
+const loopback = new Loopback();
+afterEach(() => loopback.close());
 
 /** The address of each name, or the code that DNS answers with. */
 let names: Map<string, string>;
@@ -126,6 +130,34 @@ describe("an address that is remembered, and where nobody listens any more,", ()
     names.set(a, "192.0.2.2");
     expect(await ask(client)).toMatchObject(unavailable("ERR_TLS"));
   });
+});
+
+test("an address that swallows all the time of a request is looked up afresh for the next one", async () => {
+  const client = createClient();
+  await ask(client);
+  await move(a, "192.0.2.2");
+  names.set(a, "192.0.2.2");
+  const silent = await loopback.stalled();
+  hosts.set("192.0.2.1:8448", silent.port);
+  const hasty = defineEndpoint({ ...stateIds, timeoutMs: 200 });
+  const { attempts } = await world.room([a], client).safe.request(hasty, { eventId }, { rounds: 1 });
+  expect(attempts).toMatchObject([{ ...unavailable("ERR_TIMEOUT")[0], mayHaveTakenEffect: false }]);
+  expect(await ask(client)).toMatchObject(answered);
+});
+
+test("an abort by the caller says nothing about an address: it is not looked up afresh", async () => {
+  const client = createClient();
+  await ask(client);
+  await move(a, "192.0.2.2");
+  const silent = await loopback.stalled();
+  hosts.set("192.0.2.1:8448", silent.port);
+  const before = asked.length;
+  const controller = new AbortController();
+  const call = rejection(world.room([a], client).stateIds({ eventId }, { signal: controller.signal }));
+  await expect.poll(silent.open).toBe(1);
+  controller.abort(new Error("enough"));
+  expect((await call).message).toBe("enough");
+  expect(asked.length).toBe(before);
 });
 
 describe("a delegation that is remembered", () => {
