@@ -154,13 +154,10 @@ describe("a server is refused", () => {
   });
 });
 
-test.each(["127.0.0.1", "::1"])(
-  "a server that is named by the address %s needs a certificate for it, and no SNI",
-  async (name) => {
-    const place = await loopback.tls("literal", await issue(name));
-    expect(await visit(destination([place], name))).toBe("literal");
-  },
-);
+test.each(["127.0.0.1", "::1"])("a server that is named by the address %s needs a certificate for it", async (name) => {
+  const place = await loopback.tls("literal", await issue(name));
+  expect(await visit(destination([place], name))).toBe("literal");
+});
 
 describe("an abort", () => {
   test("before the first try connects to nobody", async () => {
@@ -208,6 +205,37 @@ describe("an abort", () => {
     await expect.poll(place.open).toBe(0);
     await loopback.close();
     await expect.poll(openSockets).toBe(0);
+  });
+});
+
+describe("through a proxy", () => {
+  const through = ({ address, port }: { address: string; port: number }) => ({ proxy: `http://${address}:${port}` });
+
+  test("the next address is tried where one cannot be reached, and where one is not who it should be", async () => {
+    const proxy = await loopback.proxy();
+    const wrong = await loopback.tls("wrong", await issue("b.example"));
+    const places = [await loopback.refusing(), wrong, await loopback.tls("third")];
+    expect(await visit(destination(places), through(proxy))).toBe("third");
+    expect(proxy.sockets.length).toBe(3);
+    await expect.poll(() => proxy.open() + wrong.open()).toBe(0);
+  });
+
+  test("an abort in the handshake leaves no tunnel", async () => {
+    const [proxy, stalled] = [await loopback.proxy(), await loopback.stalled()];
+    const controller = new AbortController();
+    const connector = createConnector({ ...(await loopbackOptions()), ...through(proxy) });
+    const call = connector.connect(destination([stalled]), controller.signal);
+    await expect.poll(stalled.open).toBe(1);
+    controller.abort("enough");
+    await expect(call).rejects.toBe("enough");
+    await expect.poll(() => proxy.open() + stalled.open()).toBe(0);
+  });
+
+  test("that is not there, that is the reason", async () => {
+    const place = await loopback.tls();
+    const { message, stage } = await failure(destination([place]), through(await loopback.refusing()));
+    expect(stage).toBe("reach");
+    expect(message).toBe(`${textOf(place)} the proxy cannot be reached (ECONNREFUSED)`);
   });
 });
 

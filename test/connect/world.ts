@@ -107,6 +107,21 @@ export class Loopback {
     return this.listen(createHttpServer((_, response) => response.end("hello")));
   }
 
+  /** An HTTP proxy: it says yes to everything and passes all bytes on. */
+  proxy(): Promise<Place> {
+    const server = createServer((socket) => {
+      socket.once("data", (asked) => {
+        const [, address, port] = /^CONNECT \[?([^ \]]+)\]?:(\d+) /.exec(String(asked)) ?? [];
+        const upstream = connect(Number(port), address).on("error", () => socket.destroy());
+        upstream.once("connect", () => socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+        socket.pipe(upstream).pipe(socket);
+        socket.once("close", () => upstream.destroy());
+        this.#cleanUps.push(() => upstream.destroy());
+      });
+    });
+    return this.listen(server);
+  }
+
   /** A port where nobody listens. */
   async refusing(): Promise<Place> {
     const server = createServer();

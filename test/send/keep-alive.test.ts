@@ -165,7 +165,7 @@ describe("no second try is made", () => {
   test("after a timeout", async () => {
     const client = await world.connectedClient(a);
     world.on(a, reply.sequence(reply.stallBeforeHeaders(), answer));
-    const { attempts } = await world.room([a], client).safe.stateIds({ eventId }, { rounds: 1, timeout: 200 });
+    const { attempts } = await world.room([a], client).safe.stateIds({ eventId }, { rounds: 1, timeout: 500 });
     expect(attempts.map(({ verdict }) => verdict)).not.toContain("answered");
     expect(world.requests(a).length).toBe(1);
   });
