@@ -3,14 +3,10 @@ import type { ConnectionFindingCode } from "./report.js";
 
 const REFUSED = "ECONNREFUSED";
 const TIMEOUT = "ETIMEDOUT";
-/** This machine knows no way to there, or has no address of that kind itself. */
-const NO_ROUTE: ReadonlySet<string> = new Set([
-  "ENETUNREACH",
-  "EHOSTUNREACH",
-  "EADDRNOTAVAIL",
-  "EAFNOSUPPORT",
-  "ENETDOWN",
-]);
+/** This machine has no network of that kind itself. */
+const NO_NETWORK: ReadonlySet<string> = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "ENETDOWN"]);
+/** A router on the way knows no way to there. */
+const NO_HOST = "EHOSTUNREACH";
 
 const failedToConnect = ({ failure }: AddressEvidence): string | undefined =>
   failure?.stage === "connect" ? (failure.code ?? "") : undefined;
@@ -60,20 +56,21 @@ export const connectionRules: Readonly<Record<ConnectionFindingCode, Rule>> = {
   ),
   noRoute: atEachAddress("error", (address, evidence) => {
     const code = failedToConnect(address);
-    if (code === undefined || !NO_ROUTE.has(code)) return undefined;
+    if (code === undefined || !(code === NO_HOST || NO_NETWORK.has(code))) return undefined;
     // Many machines have no IPv6: where IPv4 works, that says nothing about the server.
-    const isOurs = address.family === 6 && evidence.addresses.some((each) => each.family === 4 && works(each));
+    const reached = new Set(evidence.addresses.filter(works).map(({ family }) => family));
+    const isOurs = address.family === 6 && NO_NETWORK.has(code) && reached.has(4) && !reached.has(6);
     return {
       severity: isOurs ? "note" : "error",
-      message: `There is no way from here to IPv${address.family} addresses such as this one (${code}).`,
+      message: `There is no way from here to this address (${code}).`,
       advice: isOurs
-        ? "Check this address from a machine that has IPv6; this one may have none."
-        : "Check that the address is the server's, that it is up, and that this machine has a network of that kind.",
+        ? "Check this address from a machine that has IPv6; this one seems to have none."
+        : "Check that the address is the server's and that it is up, and that this machine has a network of that kind.",
     };
   }),
   connectionFailed: atEachAddress("error", (address) => {
     const code = failedToConnect(address);
-    if (code === undefined || code === REFUSED || code === TIMEOUT || NO_ROUTE.has(code)) return undefined;
+    if (code === undefined || [REFUSED, TIMEOUT, NO_HOST].includes(code) || NO_NETWORK.has(code)) return undefined;
     return {
       message: `The connection broke before TLS was agreed on: ${address.failure?.message}.`,
       advice: `Check that port ${address.port} speaks TLS for this server name, and that no firewall breaks connections off.`,

@@ -7,6 +7,9 @@ const INVALID = /^(?:answered |the body |m\.server |redirects |more than )/;
 /** Nothing listens there, or it must not be asked: as if there were no such file. */
 const NOBODY = /\b(?:ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNRESET)\b|has no address|is not public/;
 
+/** The host is none at all: the name then has no address either, or an SRV record makes up for it. */
+const NO_HOST = /has no address \(A E(?:NOTFOUND|NODATA), AAAA E(?:NOTFOUND|NODATA)\b/;
+
 const RIGHT_FILE = 'serve {"m.server": "matrix.example:443"} with the status 200, or a plain 404 to delegate to nobody';
 
 const ofKind = ({ resolution }: Evidence, step: DiagnosedStep["step"]): DiagnosedStep[] =>
@@ -85,7 +88,7 @@ export const resolutionRules: Readonly<Record<ResolutionFindingCode, Rule>> = {
       : undefined,
   ),
   wellKnownUnreachable: atEachStep("warning", (step) =>
-    wellKnownFailure(step) === "unreachable"
+    wellKnownFailure(step) === "unreachable" && !NO_HOST.test(step.result)
       ? {
           severity: NOBODY.test(step.result) ? "note" : "warning",
           message: `No answer, so nothing is delegated: ${step.result}.`,

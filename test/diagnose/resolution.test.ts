@@ -13,7 +13,7 @@ describe("a name", () => {
   it("that is in no DNS is told of with the step, the queries and their codes", async () => {
     const diagnosis = await world.diagnose("a.example");
 
-    expect(told(diagnosis)).toEqual(["error nameNotFound", "note wellKnownUnreachable"]);
+    expect(told(diagnosis)).toEqual(["error nameNotFound"]);
     expect(findingOf(diagnosis, "nameNotFound")).toMatchObject({
       about: "a.example",
       message: "Step address: a.example has no address (A ENOTFOUND, AAAA ENOTFOUND).",
