@@ -1,14 +1,9 @@
-import {
-  type Answer,
-  roomEndpoints,
-  type SafeAnswer,
-  type ServerCalls,
-  serverEndpoints,
-  versionEndpoint,
-} from "./client/calls.js";
+import type { Answer, SafeAnswer } from "./client/calls.js";
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
 import { residentsOf, toldInTime, withoutOurselves } from "./client/residents.js";
+import { roomEndpoints } from "./client/room-calls.js";
+import { type ServerCalls, serverEndpoints, versionEndpoint } from "./client/server-calls.js";
 import { diagnose } from "./diagnose/diagnose.js";
 import { checkEndpoint, type Endpoint } from "./endpoint.js";
 import { isFederationError, OptionError, SignError } from "./errors.js";
@@ -266,7 +261,7 @@ function landed<Output>(
 ): SafeAnswer<Output> {
   switch (landing.kind) {
     case "answered":
-      return { ok: true, value: landing.value, via: landing.via, attempts };
+      return { ok: true, value: landing.value, dropped: landing.dropped, via: landing.via, attempts };
     case "stopped": {
       // A refusal of the repetition does not say what became of the first request.
       const isUnknown =
@@ -287,8 +282,8 @@ function landed<Output>(
 
 function unwrapped<Output>(result: SafeAnswer<Output>): Answer<Output> {
   if (!result.ok) throw result.error;
-  const { value, via, attempts } = result;
-  return { value, via, attempts };
+  const { value, dropped, via, attempts } = result;
+  return { value, dropped, via, attempts };
 }
 
 function mapValues<Key extends string, From, To>(

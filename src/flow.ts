@@ -29,8 +29,28 @@ export interface House {
   readonly userAgent: string;
 }
 
-/** One request to one server: resolve, sign, send, validate, judge. It never waits and never asks twice. */
+/**
+ * Asks one server. Where it does not know the endpoint, it is asked the endpoint's older version: only an error that says
+ * so leads there, since an error about the room would be the same again.
+ */
 export async function ask<Output>(
+  house: House,
+  // biome-ignore lint/suspicious/noExplicitAny: the input is in the prepared request already
+  endpoint: Endpoint<any, Output>,
+  request: PreparedRequest,
+  context: JudgeContext & { readonly roomId: string | undefined },
+  cancellation: Cancellation,
+): Promise<Judgement<Output>> {
+  const judgement = await askOnce(house, endpoint, request, context, cancellation);
+  const { older } = request;
+  if (judgement.verdict.name !== "unsupported" || !older) return judgement;
+  const { outcome, ...rest } = await askOnce(house, older.endpoint, older.prepare(), context, cancellation);
+  if (outcome.kind !== "answer") return { outcome, ...rest };
+  return { outcome: { ...outcome, value: outcome.value[1] as Output }, ...rest };
+}
+
+/** One request to one server: resolve, sign, send, validate, judge. It never waits and never asks twice. */
+async function askOnce<Output>(
   house: House,
   // biome-ignore lint/suspicious/noExplicitAny: the input is in the prepared request already
   endpoint: Endpoint<any, Output>,
@@ -94,19 +114,18 @@ async function sendTo(
   cancellation: Cancellation,
 ): Promise<RawResponse> {
   const known = resolver.inspect(server);
-  if (!known) {
-    return await send(pools, await resolver.resolve(server, { signal: cancellation.signal }), request, cancellation);
-  }
+  const target = known ?? (await resolver.resolve(server, { signal: cancellation.signal }));
   try {
-    return await send(pools, known, request, cancellation);
+    return await send(pools, target, request, cancellation);
   } catch (error) {
-    if (!(error instanceof TransportError) || error.requestSent) throw error;
+    const mayHaveMoved = known !== undefined || target.steps.some(({ isRemembered }) => isRemembered);
+    if (!(error instanceof TransportError) || error.requestSent || !mayHaveMoved) throw error;
     if (cancellation.aborted) {
       // An address that swallows everything can take all of a request's time. The next one shall not go there again.
-      if (isTimeout(cancellation)) resolver.heal(known).catch(() => undefined);
+      if (isTimeout(cancellation)) resolver.heal(target).catch(() => undefined);
       throw error;
     }
-    const now = await resolver.heal(known, { signal: cancellation.signal });
+    const now = await resolver.heal(target, { signal: cancellation.signal });
     if (!now) throw error;
     return await send(pools, now, request, cancellation);
   }

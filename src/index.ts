@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { Answer, RoomCall, RoomCalls, SafeAnswer, SafeTwin, ServerCall, ServerCalls } from "./client/calls.js";
+export type { Answer, RoomCall, SafeAnswer, SafeTwin, ServerCall } from "./client/calls.js";
 export type {
   BackoffControl,
   Client,
@@ -12,6 +12,8 @@ export type {
   SafeRoomRequest,
   SafeServerRequest,
 } from "./client/client.js";
+export type { RoomCalls } from "./client/room-calls.js";
+export type { ServerCalls } from "./client/server-calls.js";
 export { createClient } from "./client.js";
 export type { AddressQuestion, AllowAddress } from "./connect/address-policy.js";
 export type { ConnectOptions } from "./connect/connector.js";
@@ -90,6 +92,7 @@ export { type Signed, signJson, verifySignedJson } from "./sign/signed-json.js";
 export { SigningKey } from "./sign/signing-key.js";
 export { createMemoryStore } from "./store/memory-store.js";
 export type { Store } from "./store/store.js";
+export type { DroppedEvent } from "./validate/events.js";
 export type { FailureKind, Outcome } from "./validate/outcome.js";
 export { type HttpResponse, readOutcome } from "./validate/read-outcome.js";
 export {

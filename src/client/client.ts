@@ -4,7 +4,9 @@ import type { PartialStateEntry } from "../failover/partial-memory.js";
 import type { BackoffState } from "../failover/server-records.js";
 import type { RoomCallOptions, RoomOptions } from "../options.js";
 import type { Resolver } from "../resolve/resolver.js";
-import type { Answer, RoomCalls, SafeAnswer, SafeTwin, ServerCalls } from "./calls.js";
+import type { Answer, SafeAnswer, SafeTwin } from "./calls.js";
+import type { RoomCalls } from "./room-calls.js";
+import type { ServerCalls } from "./server-calls.js";
 
 /** The safe twin of {@link Room.request}. */
 export interface SafeRoomRequest {

@@ -10,6 +10,8 @@ export interface ResolveStep {
   readonly result: string;
   /** How long the step took, in milliseconds. */
   readonly ms: number;
+  /** Whether nobody was asked, because the answer was remembered; absent where somebody was. */
+  readonly isRemembered?: true;
 }
 
 /** Everything needed to open a connection to a server. Specification: Server-Server API, "Resolving server names". */

@@ -38,6 +38,8 @@ function literal(host: Host): Target {
   return { ...host, addresses: [{ address: host.hostname, family }] };
 }
 
+const remembered = ({ isRemembered }: WellKnown): { isRemembered?: true } => (isRemembered ? { isRemembered } : {});
+
 /** One resolution under way: what was asked so far, and how long the answer may be used. */
 class Walk {
   readonly steps: ResolveStep[] = [];
@@ -55,15 +57,16 @@ class Walk {
     const { value, ms } = await timed(() => this.#sources.wellKnown(hostname));
     const query = `https://${hostname}/.well-known/matrix/server`;
     // Asked for again before it runs out, so that it is fetched anew ahead of that.
-    this.#took("wellKnown", query, value.result, ms, Math.max(value.lifetimeMs * 0.8, UNCERTAIN_LIFETIME_MS));
+    const lifetimeMs = Math.max(value.lifetimeMs * 0.8, UNCERTAIN_LIFETIME_MS);
+    this.#took({ step: "wellKnown", query, result: value.result, ms, ...remembered(value) }, lifetimeMs);
     return value.server;
   }
 
   /** Steps 1 and 2, or 3.1 to 3.5, or 4 to 6: the hosts and ports of a name that is not asked for `.well-known`. */
   async hosts({ kind, name, hostname, port }: ServerName): Promise<Host[]> {
     const itself = { hostname, port: port ?? DEFAULT_PORT, priority: 0, weight: 0 };
-    if (kind !== "dns") this.#took("literal", name, `${hostname} port ${itself.port}`);
-    else if (port !== undefined) this.#took("explicitPort", name, `port ${port}`);
+    if (kind !== "dns") this.#took({ step: "literal", query: name, result: `${hostname} port ${itself.port}`, ms: 0 });
+    else if (port !== undefined) this.#took({ step: "explicitPort", query: name, result: `port ${port}`, ms: 0 });
     else {
       const { records, isRefused, isUncertain, steps } = await this.#sources.srv(hostname);
       this.steps.push(...steps);
@@ -85,7 +88,7 @@ class Walk {
       const host = hosts[at] as (typeof hosts)[number];
       const result = value.kind === "found" ? value.addresses.map(({ address }) => address).join(", ") : value.reason;
       const lifetimeMs = value.kind === "found" ? value.lifetimeMs : UNCERTAIN_LIFETIME_MS;
-      if (!seen.has(host.hostname)) this.#took("address", host.hostname, result, ms, lifetimeMs);
+      if (!seen.has(host.hostname)) this.#took({ step: "address", query: host.hostname, result, ms }, lifetimeMs);
       seen.add(host.hostname);
       return value.kind === "found" ? [{ ...host, addresses: value.addresses }] : [];
     });
@@ -104,8 +107,8 @@ class Walk {
     );
   }
 
-  #took(step: ResolveStep["step"], query: string, result: string, ms = 0, lifetimeMs = MAX_LIFETIME_MS): void {
-    this.steps.push({ step, query, result, ms });
+  #took(step: ResolveStep, lifetimeMs = MAX_LIFETIME_MS): void {
+    this.steps.push(step);
     this.lifetimeMs = Math.min(this.lifetimeMs, lifetimeMs);
   }
 

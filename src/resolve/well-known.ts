@@ -9,6 +9,8 @@ export interface WellKnown {
   readonly server: ServerName | undefined;
   /** How this is known, for people to read. */
   readonly result: string;
+  /** Whether the host was not asked now. */
+  readonly isRemembered: boolean;
   /** How long this holds, in milliseconds. */
   readonly lifetimeMs: number;
 }
@@ -111,14 +113,21 @@ function remember(answer: WellKnownAnswer, before: Remembered | undefined, now: 
   return { answer, freshUntil, refreshAt, lastServer: excused?.lastServer, validUntil, failures };
 }
 
-function told({ answer, freshUntil, lastServer, validUntil }: Remembered, now: number, how: string): WellKnown {
+function told(
+  { answer, freshUntil, lastServer, validUntil }: Remembered,
+  now: number,
+  isRemembered: boolean,
+): WellKnown {
   const lifetimeMs = freshUntil - now;
-  if (answer.kind === "valid") return { server: answer.server, result: `${answer.server.name}${how}`, lifetimeMs };
+  const how = isRemembered ? " (remembered)" : "";
+  if (answer.kind === "valid") {
+    return { server: answer.server, result: `${answer.server.name}${how}`, isRemembered, lifetimeMs };
+  }
   const result = `${answer.reason}${how}`;
   const staleMs = validUntil + RECENTLY_MS - now;
-  if (lastServer === undefined || staleMs <= 0) return { server: undefined, result, lifetimeMs };
+  if (lastServer === undefined || staleMs <= 0) return { server: undefined, result, isRemembered, lifetimeMs };
   const excuse = `; still using ${lastServer.name}`;
-  return { server: lastServer, result: result + excuse, lifetimeMs: Math.min(lifetimeMs, staleMs) };
+  return { server: lastServer, result: result + excuse, isRemembered, lifetimeMs: Math.min(lifetimeMs, staleMs) };
 }
 
 /** An empty memory for at most 10 000 hosts. */
@@ -140,7 +149,7 @@ export function createWellKnownCache({ background = () => {} }: WellKnownCacheOp
         const now = performance.now();
         const after = remember(answer, isCurrent() ? hosts.peek(key) : undefined, now);
         if (isCurrent()) keep(key, after, now);
-        return told(after, now, "");
+        return told(after, now, false);
       })
       .finally(() => {
         if (isCurrent()) flights.delete(key);
@@ -160,12 +169,12 @@ export function createWellKnownCache({ background = () => {} }: WellKnownCacheOp
         keep(key, { ...known, refreshAt: now + jittered(SOON_MS) }, now);
         background(ask(key, fetch).catch(() => undefined));
       }
-      return told(known, now, " (remembered)");
+      return told(known, now, true);
     },
     peek(hostname) {
       const known = hosts.peek(hostname.toLowerCase());
       if (!known) return undefined;
-      const { server, result, lifetimeMs } = told(known, performance.now(), "");
+      const { server, result, lifetimeMs } = told(known, performance.now(), false);
       return { server: server?.name, result, freshUntil: Math.round(Date.now() + lifetimeMs) };
     },
     expire(hostname) {

@@ -126,7 +126,8 @@ export class Collector implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#bodyEnded = true;
     if (this.#decompressor) this.#decompressor.end();
-    else this.#finish(false);
+    // undici frees the connection in the next turn of the event loop; whoever asks again before opens another one.
+    else queueMicrotask(() => setImmediate(() => this.#finish(false)));
   }
 
   /** Called by undici when the connection failed. */

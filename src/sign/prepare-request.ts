@@ -1,4 +1,4 @@
-import type { Endpoint } from "../endpoint.js";
+import type { Endpoint, OlderVersion } from "../endpoint.js";
 import { OptionError, quoted } from "../errors.js";
 import { checkEventId, checkRoomAlias, checkRoomId, checkUserId } from "../name/identifiers.js";
 import { fillPath, fillQuery } from "../name/path.js";
@@ -12,6 +12,16 @@ export interface PreparedRequest {
   readonly uri: string;
   /** The body as canonical JSON; absent where there is none. */
   readonly content: string | undefined;
+  /** The same for servers that know only an older version of the endpoint; absent where there is none that suits. */
+  readonly older: OlderRequest | undefined;
+}
+
+/** What is asked of a server that does not know the endpoint. */
+export interface OlderRequest {
+  /** The older endpoint. */
+  readonly endpoint: OlderVersion["endpoint"];
+  /** Makes the request: it is hardly ever needed. */
+  readonly prepare: () => PreparedRequest;
 }
 
 const checks = Object.entries<(text: unknown) => string>({
@@ -56,10 +66,15 @@ export function prepareRequest<Input extends object>(
   for (const [field, check] of checks) {
     if (fields[field] !== undefined) check(fields[field]);
   }
+  const { olderVersion } = endpoint;
   return {
     method: endpoint.method,
     uri: fillPath(endpoint.path, fields) + fillQuery(endpoint.query, fields),
     content: endpoint.body && canonicalJson(bodyOf(endpoint, input, origin)),
+    older:
+      olderVersion && (olderVersion.suits?.(input) ?? true)
+        ? { endpoint: olderVersion.endpoint, prepare: () => prepareRequest(olderVersion.endpoint, input, origin) }
+        : undefined,
   };
 }
 

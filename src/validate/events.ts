@@ -62,11 +62,13 @@ const NOTHING: DroppedEvents = { dropped: [], emptied: undefined };
  * @param names - The fields of the answer that are such arrays; one that is absent has nothing to leave out.
  */
 export function dropBadEvents(answer: unknown, names: readonly string[] | undefined): DroppedEvents {
-  if (names === undefined || !isObject(answer)) return NOTHING;
+  // The first versions of some endpoints answer with a pair of a status and the answer proper.
+  const holder = Array.isArray(answer) ? answer[1] : answer;
+  if (names === undefined || !isObject(holder)) return NOTHING;
   const dropped: DroppedEvent[] = [];
   let emptied: string | undefined;
   for (const name of names) {
-    const all: JsonValue | undefined = answer[name];
+    const all: JsonValue | undefined = holder[name];
     if (!Array.isArray(all)) continue;
     let kept = 0;
     for (const [at, event] of all.entries()) {

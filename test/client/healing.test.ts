@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { stateIds } from "../../src/endpoints.js";
 import { type Attempt, type Client, type ClientOptions, defineEndpoint } from "../../src/index.js";
@@ -12,6 +12,7 @@ const c = "c.example";
 const world = createWorld(a, b, c);
 const loopback = new Loopback();
 afterEach(() => loopback.close());
+afterEach(() => void vi.useRealTimers());
 
 /** The address of each name, or the code that DNS answers with. */
 let names: Map<string, string>;
@@ -175,6 +176,17 @@ describe("a delegation that is remembered", () => {
     const client = createClient();
     expect(await ask(client)).toMatchObject(answered);
     expect(world.requests(b).length).toBe(1);
+    await world.server(b).stop();
+    delegate(c);
+    expect(await ask(client)).toMatchObject(answered);
+    expect(world.requests(c).map(({ headers }) => headers.host)).toEqual([c]);
+  });
+
+  test("is fetched afresh too when only the addresses had to be looked up again (bug: they were no old answer)", async () => {
+    vi.useFakeTimers({ toFake: ["performance", "Date"] });
+    const client = createClient();
+    await ask(client);
+    vi.advanceTimersByTime(2 * 3_600_000);
     await world.server(b).stop();
     delegate(c);
     expect(await ask(client)).toMatchObject(answered);

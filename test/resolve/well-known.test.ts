@@ -46,9 +46,9 @@ afterEach(() => {
 
 describe("a valid answer", () => {
   it("is asked for once while it is fresh", async () => {
-    expect(await get(valid)).toEqual({ server, result: "m.example:1", lifetimeMs: 24 * HOUR });
+    expect(await get(valid)).toMatchObject({ server, result: "m.example:1", lifetimeMs: 24 * HOUR });
     vi.advanceTimersByTime(19 * HOUR);
-    expect(await get(failed)).toEqual({ server, result: "m.example:1 (remembered)", lifetimeMs: 5 * HOUR });
+    expect(await get(failed)).toMatchObject({ server, result: "m.example:1 (remembered)", lifetimeMs: 5 * HOUR });
     expect(fetches).toBe(1);
   });
 
@@ -109,7 +109,7 @@ describe("a failure", () => {
 
   it("is told again meanwhile", async () => {
     await get(failed);
-    expect(await get(valid)).toEqual({
+    expect(await get(valid)).toMatchObject({
       server: undefined,
       result: "answered 500 (remembered)",
       lifetimeMs: 5 * MINUTE,
@@ -146,9 +146,9 @@ describe("a stale answer", () => {
   it.each([failed, malformed])("is used while the host fails ($reason)", async (answer) => {
     const { reason } = answer as { reason: string };
     const result = `${reason}; still using m.example:1`;
-    expect(await get(answer)).toEqual({ server, result, lifetimeMs: 2 * MINUTE });
+    expect(await get(answer)).toMatchObject({ server, result, lifetimeMs: 2 * MINUTE });
     const again = `${reason} (remembered); still using m.example:1`;
-    expect(await get(valid)).toEqual({ server, result: again, lifetimeMs: 2 * MINUTE });
+    expect(await get(valid)).toMatchObject({ server, result: again, lifetimeMs: 2 * MINUTE });
   });
 
   it("is used for two hours", async () => {
@@ -159,13 +159,13 @@ describe("a stale answer", () => {
   });
 
   it("is not used when the host says that it delegates no longer", async () => {
-    expect(await get(absent)).toEqual({ server: undefined, result: "answered 404", lifetimeMs: 2 * MINUTE });
+    expect(await get(absent)).toMatchObject({ server: undefined, result: "answered 404", lifetimeMs: 2 * MINUTE });
   });
 
   it("does not come back when a host that delegates no longer fails", async () => {
     await get(absent);
     vi.advanceTimersByTime(2 * MINUTE);
-    expect(await get(failed)).toEqual({ server: undefined, result: "answered 500", lifetimeMs: 2 * MINUTE });
+    expect(await get(failed)).toMatchObject({ server: undefined, result: "answered 500", lifetimeMs: 2 * MINUTE });
   });
 
   it("is replaced by the next valid one", async () => {
@@ -186,7 +186,7 @@ describe("expiring a host", () => {
   it("has it asked again, but uses its answer while that fails", async () => {
     await expired();
     const result = "answered 500; still using m.example:1";
-    expect(await get(failed)).toEqual({ server, result, lifetimeMs: 2 * MINUTE });
+    expect(await get(failed)).toMatchObject({ server, result, lifetimeMs: 2 * MINUTE });
   });
 
   it("lets its answer be used for two hours from then", async () => {
@@ -209,12 +209,12 @@ describe("expiring a host", () => {
   it("takes a new answer for what it is", async () => {
     await expired();
     expect((await get(valid)).result).toBe("m.example:1");
-    expect(await get(failed)).toEqual({ server, result: "m.example:1 (remembered)", lifetimeMs: 24 * HOUR });
+    expect(await get(failed)).toMatchObject({ server, result: "m.example:1 (remembered)", lifetimeMs: 24 * HOUR });
   });
 
   it("believes a host that says that it delegates no longer", async () => {
     await expired();
-    expect(await get(absent)).toEqual({ server: undefined, result: "answered 404", lifetimeMs: 2 * MINUTE });
+    expect(await get(absent)).toMatchObject({ server: undefined, result: "answered 404", lifetimeMs: 2 * MINUTE });
   });
 
   it("has a failing host asked again, too", async () => {
@@ -239,21 +239,21 @@ describe("peeking", () => {
     await get(valid);
     const freshUntil = Date.now() + 24 * HOUR;
     vi.advanceTimersByTime(23 * HOUR);
-    expect(peek()).toEqual({ server: "m.example:1", result: "m.example:1", freshUntil });
+    expect(peek()).toMatchObject({ server: "m.example:1", result: "m.example:1", freshUntil });
   });
 
   it("tells failures", async () => {
     await get(absent);
-    expect(peek()).toEqual({ server: undefined, result: "answered 404", freshUntil: Date.now() + 5 * MINUTE });
+    expect(peek()).toMatchObject({ server: undefined, result: "answered 404", freshUntil: Date.now() + 5 * MINUTE });
   });
 
   it("tells the stale answer that is used", async () => {
     await get(valid);
     cache.expire("a.example");
-    expect(peek()).toEqual({ server: "m.example:1", result: "m.example:1", freshUntil: Date.now() });
+    expect(peek()).toMatchObject({ server: "m.example:1", result: "m.example:1", freshUntil: Date.now() });
     await get(failed);
     const result = "answered 500; still using m.example:1";
-    expect(peek()).toEqual({ server: "m.example:1", result, freshUntil: Date.now() + 2 * MINUTE });
+    expect(peek()).toMatchObject({ server: "m.example:1", result, freshUntil: Date.now() + 2 * MINUTE });
   });
 
   it("finds nothing two hours after the last answer ran out", async () => {

@@ -1,0 +1,120 @@
+import type {
+  MakeJoinInput,
+  MakeLeaveInput,
+  MakeMembershipResponse,
+  SendJoinInput,
+  SendJoinResponse,
+} from "../endpoints/joins.js";
+import { makeJoin, makeLeave, sendJoin } from "../endpoints/joins.js";
+import type {
+  HierarchyInput,
+  HierarchyResponse,
+  TimestampToEventInput,
+  TimestampToEventResponse,
+} from "../endpoints/room-lookups.js";
+import { hierarchy, timestampToEvent } from "../endpoints/room-lookups.js";
+import type {
+  BackfillInput,
+  BackfillResponse,
+  EventAuthInput,
+  EventAuthResponse,
+  EventInput,
+  EventResponse,
+  MissingEventsInput,
+  MissingEventsResponse,
+  StateIdsResponse,
+  StateInput,
+  StateResponse,
+} from "../endpoints/room-reads.js";
+import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from "../endpoints/room-reads.js";
+import type { AnyEndpoint, RoomCall } from "./calls.js";
+
+/** The calls about a room: any resident may answer, and the library finds one that can. */
+export interface RoomCalls {
+  /**
+   * `GET /_matrix/federation/v1/state_ids/{roomId}`: the ids of the room's state before an event.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1state_idsroomid
+   */
+  stateIds: RoomCall<StateInput, StateIdsResponse>;
+  /**
+   * `GET /_matrix/federation/v1/state/{roomId}`: the room's state before an event, events and all. Up to 500 MiB.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1stateroomid
+   */
+  state: RoomCall<StateInput, StateResponse>;
+  /**
+   * `GET /_matrix/federation/v1/event/{eventId}`: one event.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1eventeventid
+   */
+  event: RoomCall<EventInput, EventResponse>;
+  /**
+   * `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`: the auth chain of an event. Pass `sentBy` with the
+   * server that sent you the event: it is obliged to answer (MSC3895), so it is asked first.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1event_authroomideventid
+   */
+  eventAuth: RoomCall<EventAuthInput, EventAuthResponse>;
+  /**
+   * `GET /_matrix/federation/v1/backfill/{roomId}`: events before given ones.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1backfillroomid
+   */
+  backfill: RoomCall<BackfillInput, BackfillResponse>;
+  /**
+   * `POST /_matrix/federation/v1/get_missing_events/{roomId}`: the events between two sets of events. Pass `sentBy`
+   * with the server that sent you the latest events: it is obliged to answer (MSC3895), so it is asked first.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1get_missing_eventsroomid
+   */
+  getMissingEvents: RoomCall<MissingEventsInput, MissingEventsResponse>;
+  /**
+   * `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`: the event closest to a time.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1timestamp_to_eventroomid
+   */
+  timestampToEvent: RoomCall<TimestampToEventInput, TimestampToEventResponse>;
+  /**
+   * `GET /_matrix/federation/v1/hierarchy/{roomId}`: a space and the rooms in it.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1hierarchyroomid
+   */
+  hierarchy: RoomCall<HierarchyInput, HierarchyResponse>;
+  /**
+   * `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`: a template of a join event.
+   * @throws {@link MatrixError} `M_FORBIDDEN` when the user may not join, `M_INCOMPATIBLE_ROOM_VERSION` for a room of a version
+   * that is not in `ver`.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1make_joinroomiduserid
+   */
+  makeJoin: RoomCall<MakeJoinInput, MakeMembershipResponse>;
+  /**
+   * `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`: joins with a signed event. It goes to another resident
+   * only where the first one certainly did not take it; a restricted join goes only to the server that authorised it.
+   * @throws {@link FailoverError} `ERR_OUTCOME_UNKNOWN` when no answer says whether the join took effect.
+   * @see https://spec.matrix.org/latest/server-server-api/#put_matrixfederationv2send_joinroomideventid
+   */
+  sendJoin: RoomCall<SendJoinInput, SendJoinResponse>;
+  /**
+   * `GET /_matrix/federation/v1/make_leave/{roomId}/{userId}`: a template of a leave event.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1make_leaveroomiduserid
+   */
+  makeLeave: RoomCall<MakeLeaveInput, MakeMembershipResponse>;
+}
+
+/** The endpoint behind each call about a room. */
+export const roomEndpoints: Readonly<Record<keyof RoomCalls, AnyEndpoint<"resident">>> = {
+  stateIds,
+  state,
+  event,
+  eventAuth,
+  backfill,
+  getMissingEvents,
+  timestampToEvent,
+  hierarchy,
+  makeJoin,
+  sendJoin,
+  makeLeave,
+};
