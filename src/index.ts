@@ -42,11 +42,14 @@ export type {
 } from "./diagnose/report.js";
 export {
   type Audience,
+  type DocumentedError,
   defineEndpoint,
   type Endpoint,
+  type EndpointDefinition,
   type FailoverErrcode,
   type JsonObject,
   type JsonValue,
+  type OlderVersion,
   type ResponseSchema,
   type ResponseSchemaTypes,
   type SchemaIssue,

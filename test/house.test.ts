@@ -79,7 +79,7 @@ describe("a dependency is known to one place only:", () => {
     undici: ["connect", "resolve", "send"],
     "ipaddr.js": ["connect"],
     "proxy-from-env": ["connect"],
-    "node:net": ["connect", "name", "resolve", "testing"],
+    "node:net": ["connect", "name", "resolve", "send", "testing"],
     "node:tls": ["connect", "testing"],
     ky: ["send"],
     zod: ["endpoints", "validate"],

@@ -38,7 +38,11 @@ const calls = {
     answer: stateIdsAnswer,
     ask: (room: Room) => room.safe.stateIds({ eventId }, { ...oneRound, joinedVia: good }),
   },
-  event: { endpoint: "event", answer: { pdus: [{ type: "m.x" }] }, ask: (room: Room) => room.safe.event({ eventId }, oneRound) },
+  event: {
+    endpoint: "event",
+    answer: { pdus: [{ type: "m.x" }] },
+    ask: (room: Room) => room.safe.event({ eventId }, oneRound),
+  },
   backfill: {
     endpoint: "backfill",
     answer: { pdus: [] },
