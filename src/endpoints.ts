@@ -5,15 +5,34 @@
  */
 export { allEndpoints } from "./endpoints/index.js";
 export {
+  type AnyInviteInput,
+  type InviteInput,
+  type InviteInputV1,
+  type InviteInputV3,
+  type InviteInputV12,
+  type InviteResponse,
+  invite,
+  inviteV1,
+  type PduWithId,
+} from "./endpoints/invites.js";
+export {
   type MakeJoinInput,
-  type MakeLeaveInput,
-  type MakeMembershipResponse,
   makeJoin,
-  makeLeave,
   type SendJoinInput,
   type SendJoinResponse,
   sendJoin,
+  sendJoinV1,
 } from "./endpoints/joins.js";
+export {
+  type MakeKnockInput,
+  type MakeKnockResponse,
+  makeKnock,
+  type SendKnockInput,
+  type SendKnockResponse,
+  sendKnock,
+} from "./endpoints/knocks.js";
+export { type MakeLeaveInput, makeLeave, type SendLeaveInput, sendLeave, sendLeaveV1 } from "./endpoints/leaves.js";
+export type { EmptyResponse, MakeMembershipResponse } from "./endpoints/membership.js";
 export {
   type QueryDirectoryInput,
   type QueryDirectoryResponse,
@@ -56,3 +75,12 @@ export {
   state,
   stateIds,
 } from "./endpoints/room-reads.js";
+export {
+  type ExchangeThirdPartyInviteInput,
+  exchangeThirdPartyInvite,
+  type OnBindThirdPartyIdentifierInput,
+  onBindThirdPartyIdentifier,
+  onBindThirdPartyIdentifierByPost,
+  type PendingThirdPartyInvite,
+  type SignedThirdPartyInvite,
+} from "./endpoints/third-party-invites.js";

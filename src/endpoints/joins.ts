@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject } from "../endpoint.js";
+import { defineEndpoint, type Endpoint, type EndpointDefinition, type FailoverErrcode } from "../endpoint.js";
 import { anyObject, events, guard, strings } from "../validate/schema.js";
+import { type MakeMembershipResponse, notInRoom, pairWith, template } from "./membership.js";
 import type { Pdu } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
@@ -8,7 +9,7 @@ const MIB = 1024 * 1024;
 
 /** With these codes a resident says that it cannot let us in, while another may (restricted rooms: only with a 400). */
 const anotherMayAdmit: readonly FailoverErrcode[] = [
-  { errcode: "M_NOT_FOUND" },
+  ...notInRoom,
   { errcode: "M_UNABLE_TO_AUTHORISE_JOIN", status: 400 },
   { errcode: "M_UNABLE_TO_GRANT_JOIN", status: 400 },
 ];
@@ -23,28 +24,28 @@ export interface MakeJoinInput {
   ver: readonly string[];
 }
 
-/** The answer of {@link makeJoin} and {@link makeLeave}. */
-export interface MakeMembershipResponse {
-  /** An unsigned template of the membership event. */
-  event: JsonObject;
-  /** The room's version; version 1 when absent. */
-  room_version?: string;
-}
-
 /** `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`: a template of the join event. */
 export const makeJoin: Endpoint<MakeJoinInput, MakeMembershipResponse, "resident"> = defineEndpoint({
   name: "make_join",
   path: "/_matrix/federation/v1/make_join/{roomId}/{userId}",
   query: { ver: "ver" },
+  // Optional by the specification, where it means version 1: nobody who leaves it out today means that.
   required: ["ver"],
   audience: "resident",
+  errors: [
+    { status: 400, errcode: "M_INCOMPATIBLE_ROOM_VERSION" },
+    { status: 400, errcode: "M_UNABLE_TO_AUTHORISE_JOIN" },
+    { status: 400, errcode: "M_UNABLE_TO_GRANT_JOIN" },
+    { status: 403, errcode: "M_FORBIDDEN" },
+    { status: 404, errcode: "M_NOT_FOUND" },
+  ],
   nextResidentOn: anotherMayAdmit,
   partialStateDisguise: "notFullyJoined",
-  response: guard<MakeMembershipResponse>(z.looseObject({ event: anyObject, room_version: z.string().optional() })),
+  response: guard<MakeMembershipResponse>(template),
   spec: `${SPEC}#get_matrixfederationv1make_joinroomiduserid`,
 });
 
-/** The input of {@link sendJoin}. */
+/** The input of {@link sendJoin} and {@link sendJoinV1}. */
 export interface SendJoinInput {
   /** The room. */
   roomId: string;
@@ -52,7 +53,10 @@ export interface SendJoinInput {
   eventId: string;
   /** The signed join event. */
   event: Pdu;
-  /** Whether the answer may leave out member events (a partial-state join, MSC3706); no when absent. */
+  /**
+   * Whether the answer may leave out member events (a partial-state join, MSC3706); no when absent. A server that knows
+   * only the first version of `send_join` leaves none out: see `members_omitted` of the answer.
+   */
   omitMembers?: boolean;
 }
 
@@ -72,17 +76,36 @@ export interface SendJoinResponse {
   servers_in_room?: string[];
 }
 
-/** `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`: joins the room with a signed event. */
-export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = defineEndpoint({
-  name: "send_join",
+// The specification no longer has `origin`, and servers of the Conduit family never sent it. `members_omitted` is there
+// with Synapse and Rocket.Chat always, with Dendrite and the Conduit family only when it is true.
+const roomState = z
+  .looseObject({
+    state: events,
+    auth_chain: events,
+    event: anyObject.optional(),
+    members_omitted: z.boolean().optional(),
+    servers_in_room: strings.optional(),
+  })
+  .refine((answer) => !answer.members_omitted || answer.servers_in_room !== undefined, {
+    path: ["servers_in_room"],
+    message: "required when members_omitted",
+  });
+
+/** What both versions of send_join have in common. */
+const joining = {
   method: "PUT",
-  path: "/_matrix/federation/v2/send_join/{roomId}/{eventId}",
-  query: { omit_members: "omitMembers" },
   body: ({ event }) => event,
   required: ["event"],
   audience: "resident",
   timeoutMs: 600_000,
   maxResponseBytes: 500 * MIB,
+  errors: [
+    { status: 400, errcode: "M_MISSING_PARAM" },
+    { status: 400, errcode: "M_INVALID_PARAM" },
+    { status: 400, errcode: "M_UNABLE_TO_AUTHORISE_JOIN" },
+    { status: 400, errcode: "M_UNABLE_TO_GRANT_JOIN" },
+    { status: 403, errcode: "M_FORBIDDEN" },
+  ],
   nextResidentOn: anotherMayAdmit,
   partialStateDisguise: "notFullyJoined",
   pinnedTo: ({ event }) => {
@@ -94,38 +117,30 @@ export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = d
       content.join_authorised_via_users_server;
     return typeof authoriser === "string" ? authoriser.slice(authoriser.indexOf(":") + 1) : undefined;
   },
-  response: guard<SendJoinResponse>(
-    z
-      .looseObject({
-        state: events,
-        auth_chain: events,
-        event: anyObject.optional(),
-        members_omitted: z.boolean().optional(),
-        servers_in_room: strings.optional(),
-      })
-      .refine((answer) => !answer.members_omitted || answer.servers_in_room !== undefined, {
-        path: ["servers_in_room"],
-        message: "required when members_omitted",
-      }),
-  ),
   events: ["state", "auth_chain"],
+} as const satisfies Partial<EndpointDefinition<SendJoinInput, unknown, "resident">>;
+
+/**
+ * `PUT /_matrix/federation/v1/send_join/{roomId}/{eventId}`: {@link sendJoin} for servers that know only the first
+ * version, which {@link sendJoin} asks by itself. The answer is a pair; the specification has it no more.
+ */
+export const sendJoinV1: Endpoint<SendJoinInput, readonly [status: number, answer: SendJoinResponse], "resident"> =
+  defineEndpoint({
+    ...joining,
+    name: "send_join_v1",
+    path: "/_matrix/federation/v1/send_join/{roomId}/{eventId}",
+    response: guard<readonly [status: number, answer: SendJoinResponse]>(pairWith(roomState)),
+    spec: "https://matrix.org/docs/spec/server_server/r0.1.4#put-matrix-federation-v1-send-join-roomid-eventid",
+  });
+
+/** `PUT /_matrix/federation/v2/send_join/{roomId}/{eventId}`: joins the room with a signed event. */
+export const sendJoin: Endpoint<SendJoinInput, SendJoinResponse, "resident"> = defineEndpoint({
+  ...joining,
+  name: "send_join",
+  path: "/_matrix/federation/v2/send_join/{roomId}/{eventId}",
+  query: { omit_members: "omitMembers" },
+  // Also where members may be omitted: to get them all is a slower join, but a join.
+  olderVersion: { endpoint: sendJoinV1 },
+  response: guard<SendJoinResponse>(roomState),
   spec: `${SPEC}#put_matrixfederationv2send_joinroomideventid`,
-});
-
-/** The input of {@link makeLeave}. */
-export interface MakeLeaveInput {
-  /** The room. */
-  roomId: string;
-  /** The user who wants to leave; of our own server. */
-  userId: string;
-}
-
-/** `GET /_matrix/federation/v1/make_leave/{roomId}/{userId}`: a template of the leave event. */
-export const makeLeave: Endpoint<MakeLeaveInput, MakeMembershipResponse, "resident"> = defineEndpoint({
-  name: "make_leave",
-  path: "/_matrix/federation/v1/make_leave/{roomId}/{userId}",
-  audience: "resident",
-  nextResidentOn: [{ errcode: "M_NOT_FOUND" }],
-  response: guard<MakeMembershipResponse>(z.looseObject({ event: anyObject, room_version: z.string().optional() })),
-  spec: `${SPEC}#get_matrixfederationv1make_leaveroomiduserid`,
 });
