@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import type { Socket } from "node:net";
 import { LRUCache } from "lru-cache";
 import { type buildConnector, Client, type Dispatcher, Pool } from "undici";
 import { type ConnectOptions, type Connector, createConnector } from "../connect/connector.js";
@@ -35,10 +34,10 @@ export interface SendOptions extends Dispatcher.DispatchOptions {
 
 /** One connection at a time to one destination. */
 class Connection extends Client {
-  #socket: Socket | undefined;
+  #socket: { readonly bytesRead: number } | undefined;
 
   constructor(origin: string | URL, options: Client.Options, connect: buildConnector.connector) {
-    const keepSocket = (socket: Socket | null): void => {
+    const keepSocket = (socket: { readonly bytesRead: number } | null): void => {
       this.#socket = socket ?? undefined;
     };
     super(origin, {
