@@ -24,6 +24,19 @@ export {
   sendJoinV1,
 } from "./endpoints/joins.js";
 export {
+  isServerKeys,
+  type KeyCriteria,
+  type OldVerifyKey,
+  type QueryKeysInput,
+  type QueryKeysResponse,
+  type QueryServerKeysInput,
+  queryKeys,
+  queryServerKeys,
+  type ServerKeys,
+  serverKeys,
+  type VerifyKey,
+} from "./endpoints/keys.js";
+export {
   type MakeKnockInput,
   type MakeKnockResponse,
   makeKnock,
@@ -34,10 +47,16 @@ export {
 export { type MakeLeaveInput, makeLeave, type SendLeaveInput, sendLeave, sendLeaveV1 } from "./endpoints/leaves.js";
 export type { EmptyResponse, MakeMembershipResponse } from "./endpoints/membership.js";
 export {
+  isSubjectOf,
+  type OpenIdUserinfoInput,
+  type OpenIdUserinfoResponse,
+  openIdUserinfo,
   type QueryDirectoryInput,
   type QueryDirectoryResponse,
+  type QueryInput,
   type QueryProfileInput,
   type QueryProfileResponse,
+  query,
   queryDirectory,
   queryProfile,
   type SendInput,
@@ -47,6 +66,16 @@ export {
   type VersionResponse,
   version,
 } from "./endpoints/one-server.js";
+export { type PolicySignInput, type PolicySignResponse, policySign } from "./endpoints/policy.js";
+export {
+  type PublicRoomsFilter,
+  type PublicRoomsInput,
+  type PublicRoomsResponse,
+  type PublishedRoom,
+  publicRooms,
+  type SearchPublicRoomsInput,
+  searchPublicRooms,
+} from "./endpoints/public-rooms.js";
 export {
   type HierarchyInput,
   type HierarchyResponse,
@@ -84,3 +113,38 @@ export {
   type PendingThirdPartyInvite,
   type SignedThirdPartyInvite,
 } from "./endpoints/third-party-invites.js";
+export {
+  type ClaimManyUserKeysInput,
+  claimManyUserKeys,
+  type EventRelationshipsInput,
+  type EventRelationshipsResponse,
+  type ExtremitiesInput,
+  type ExtremitiesResponse,
+  eventRelationships,
+  extremities,
+  type PolicyCheckInput,
+  type PolicyCheckResponse,
+  policyCheck,
+  policySignUnstable,
+  type RoomComplexityInput,
+  type RoomComplexityResponse,
+  roomComplexity,
+} from "./endpoints/unstable.js";
+export {
+  type ClaimUserKeysInput,
+  type ClaimUserKeysResponse,
+  type CrossSigningKey,
+  claimUserKeys,
+  type DeviceKeys,
+  isCrossSigningKey,
+  isDeviceKeys,
+  type OneTimeKey,
+  type QueryUserKeysInput,
+  type QueryUserKeysResponse,
+  queryUserKeys,
+  type UserDevice,
+  type UserDevicesInput,
+  type UserDevicesResponse,
+  userDevices,
+} from "./endpoints/users.js";
+export { type DiscoveryOperation, type WellKnownServerResponse, wellKnownServer } from "./endpoints/well-known.js";

@@ -1,19 +1,35 @@
-import type { Endpoint } from "../endpoint.js";
+import type { Endpoint, JsonObject } from "../endpoint.js";
 import type { InviteInput, InviteResponse } from "../endpoints/invites.js";
 import { invite } from "../endpoints/invites.js";
+import type { QueryKeysInput, QueryKeysResponse, QueryServerKeysInput, ServerKeys } from "../endpoints/keys.js";
+import { queryKeys, queryServerKeys, serverKeys } from "../endpoints/keys.js";
 import type { EmptyResponse } from "../endpoints/membership.js";
 import type {
   QueryDirectoryInput,
   QueryDirectoryResponse,
+  QueryInput,
   QueryProfileInput,
   QueryProfileResponse,
   SendInput,
   SendResponse,
   VersionResponse,
 } from "../endpoints/one-server.js";
-import { queryDirectory, queryProfile, send, version } from "../endpoints/one-server.js";
+import { query, queryDirectory, queryProfile, send, version } from "../endpoints/one-server.js";
+import type { PolicySignInput, PolicySignResponse } from "../endpoints/policy.js";
+import { policySign } from "../endpoints/policy.js";
+import type { PublicRoomsInput, PublicRoomsResponse, SearchPublicRoomsInput } from "../endpoints/public-rooms.js";
+import { publicRooms, searchPublicRooms } from "../endpoints/public-rooms.js";
 import type { OnBindThirdPartyIdentifierInput } from "../endpoints/third-party-invites.js";
 import { onBindThirdPartyIdentifier } from "../endpoints/third-party-invites.js";
+import type {
+  ClaimUserKeysInput,
+  ClaimUserKeysResponse,
+  QueryUserKeysInput,
+  QueryUserKeysResponse,
+  UserDevicesInput,
+  UserDevicesResponse,
+} from "../endpoints/users.js";
+import { claimUserKeys, queryUserKeys, userDevices } from "../endpoints/users.js";
 import type { CallOptions } from "../options.js";
 import type { AnyEndpoint, ServerCall } from "./calls.js";
 
@@ -24,6 +40,30 @@ export interface ServerCalls {
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1version
    */
   version(server: string, options?: CallOptions): Promise<VersionResponse>;
+  /**
+   * `GET /_matrix/key/v2/server`: the keys that a server signs with. Unsigned; the input is empty. 10 seconds for each
+   * try. Times in the answer are Unix times in milliseconds. The signatures are not checked, nor that `server_name` is
+   * the server that was asked.
+   * @throws {@link ResponseError} `ERR_RESPONSE_INVALID` when the answer has not the form of a key document.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixkeyv2server
+   */
+  serverKeys: ServerCall<object, ServerKeys>;
+  /**
+   * `GET /_matrix/key/v2/query/{serverName}`: another server's keys, from the notary that is asked. Unsigned. 20 seconds
+   * for each try. No signature is checked; `isServerKeys` tells the documents that have the right form.
+   * @throws {@link ResponseError} `ERR_NOT_MATRIX`, or {@link MatrixError} `M_UNRECOGNIZED`, when the server is no
+   * notary: Dendrite serves only `queryKeys`, the servers of the Conduit family none of the two.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixkeyv2queryservername
+   */
+  queryServerKeys: ServerCall<QueryServerKeysInput, QueryKeysResponse>;
+  /**
+   * `POST /_matrix/key/v2/query`: the keys of several servers, from the notary that is asked. Unsigned. 20 seconds for
+   * each try. A server whose keys the notary has not got is not in the answer. No signature is checked; `isServerKeys`
+   * tells the documents that have the right form.
+   * @throws {@link ResponseError} `ERR_NOT_MATRIX`, or {@link MatrixError} `M_UNRECOGNIZED`, when the server is no notary.
+   * @see https://spec.matrix.org/latest/server-server-api/#post_matrixkeyv2query
+   */
+  queryKeys: ServerCall<QueryKeysInput, QueryKeysResponse>;
   /**
    * `GET /_matrix/federation/v1/query/directory`: the room behind an alias; ask the server in the alias.
    * @throws {@link MatrixError} `M_NOT_FOUND` when there is no such alias.
@@ -36,6 +76,63 @@ export interface ServerCalls {
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1queryprofile
    */
   queryProfile: ServerCall<QueryProfileInput, QueryProfileResponse>;
+  /**
+   * `GET /_matrix/federation/v1/query/{queryType}`: a query of any type, with any parameters. 10 seconds for each try.
+   * Only that the answer is an object is checked: for a type of query with an answer of its own, make an endpoint.
+   * @throws {@link MatrixError} such as `M_UNRECOGNIZED` or `M_NOT_FOUND` when the server does not know the type.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1queryquerytype
+   */
+  query: ServerCall<QueryInput, JsonObject>;
+  /**
+   * `GET /_matrix/federation/v1/publicRooms`: a page of the server's room directory, up to 50 MiB. 60 seconds for each
+   * try. Go on with `since: next_batch` until there is none.
+   * @throws {@link MatrixError} `M_FORBIDDEN` when the server does not show its directory to other servers.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1publicrooms
+   */
+  publicRooms: ServerCall<PublicRoomsInput, PublicRoomsResponse>;
+  /**
+   * `POST /_matrix/federation/v1/publicRooms`: a page of those rooms in the server's directory that fit a filter, up to
+   * 50 MiB. 60 seconds for each try. Go on with `since: next_batch` and the same filter until there is none.
+   * @throws {@link MatrixError} `M_FORBIDDEN` when the server does not show its directory to other servers.
+   * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1publicrooms
+   */
+  searchPublicRooms: ServerCall<SearchPublicRoomsInput, PublicRoomsResponse>;
+  /**
+   * `GET /_matrix/federation/v1/user/devices/{userId}`: a user's devices and cross-signing keys; ask the server in the
+   * user id. 30 seconds for each try. What the user's client uploaded is not checked: `isDeviceKeys` and
+   * `isCrossSigningKey` tell its form, and nobody has looked at its signatures.
+   * @throws {@link MatrixError} of a code that depends on the server when the user is not one of its own.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1userdevicesuserid
+   */
+  userDevices: ServerCall<UserDevicesInput, UserDevicesResponse>;
+  /**
+   * `POST /_matrix/federation/v1/user/keys/claim`: takes a one-time key of each device; ask the server in the user ids.
+   * 10 seconds for each try. A key is given out once: each try that the server took costs each device a key, whether its
+   * answer came or not, and a second try of the same call may take others. With `rounds: 1` there is none.
+   * @throws {@link FailoverError} `ERR_OUTCOME_UNKNOWN` when no answer says whether keys were taken.
+   * @throws {@link MatrixError} of a code that depends on the server when a user is not one of its own.
+   * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1userkeysclaim
+   */
+  claimUserKeys: ServerCall<ClaimUserKeysInput, ClaimUserKeysResponse>;
+  /**
+   * `POST /_matrix/federation/v1/user/keys/query`: the identity keys of users' devices; ask the server in the user ids.
+   * 10 seconds for each try. What the users' clients uploaded is not checked: `isDeviceKeys` and `isCrossSigningKey` tell
+   * its form, and nobody has looked at its signatures.
+   * @throws {@link MatrixError} of a code that depends on the server when a user is not one of its own; Dendrite leaves
+   * such users out instead.
+   * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1userkeysquery
+   */
+  queryUserKeys: ServerCall<QueryUserKeysInput, QueryUserKeysResponse>;
+  /**
+   * `POST /_matrix/policy/v1/sign`: asks a room's policy server to sign an event; ask the server that the room's
+   * `m.room.policy` state names. 30 seconds for each try. The signature is not checked: only an answer that holds a valid
+   * one is an approval.
+   * @throws {@link MatrixError} `M_FORBIDDEN` when the policy server refuses the event (400) or our server (403),
+   * `M_BAD_JSON` or `M_NOT_JSON` for a wrong event, `M_NOT_FOUND` when it does not protect the room, `M_UNRECOGNIZED` when
+   * the server is no policy server, `M_LIMIT_EXCEEDED` when it was asked too often.
+   * @see https://spec.matrix.org/latest/server-server-api/#post_matrixpolicyv1sign
+   */
+  policySign: ServerCall<PolicySignInput, PolicySignResponse>;
   /**
    * `PUT /_matrix/federation/v1/send/{txnId}`: events for a server; at most 50, and 100 ephemeral ones.
    * The same `txnId` with the same content may be sent again.
@@ -68,8 +165,18 @@ export interface ServerCalls {
 
 /** The endpoint behind each call to one server that takes an input. */
 export const serverEndpoints: Readonly<Record<Exclude<keyof ServerCalls, "version">, AnyEndpoint<"server">>> = {
+  serverKeys,
+  queryServerKeys,
+  queryKeys,
   queryDirectory,
   queryProfile,
+  query,
+  publicRooms,
+  searchPublicRooms,
+  userDevices,
+  claimUserKeys,
+  queryUserKeys,
+  policySign,
   sendTransaction: send,
   invite,
   onBindThirdPartyIdentifier,

@@ -57,6 +57,7 @@ export const queryDirectory: Endpoint<QueryDirectoryInput, QueryDirectoryRespons
   audience: "server",
   timeoutMs: 10_000,
   maxResponseBytes: 10 * MIB,
+  errors: [{ status: 404, errcode: "M_NOT_FOUND" }],
   response: guard<QueryDirectoryResponse>(z.looseObject({ room_id: z.string(), servers: strings })),
   spec: `${SPEC}#get_matrixfederationv1querydirectory`,
 });
@@ -87,12 +88,90 @@ export const queryProfile: Endpoint<QueryProfileInput, QueryProfileResponse, "se
   required: ["userId"],
   audience: "server",
   timeoutMs: 10_000,
+  errors: [
+    { status: 403, errcode: "M_FORBIDDEN" },
+    { status: 404, errcode: "M_NOT_FOUND" },
+  ],
   // Synapse sends null for a field that was removed.
   response: guard<QueryProfileResponse>(
     z.looseObject({ avatar_url: z.string().nullish(), displayname: z.string().nullish() }),
   ),
   spec: `${SPEC}#get_matrixfederationv1queryprofile`,
 });
+
+/** The input of {@link query}. */
+export interface QueryInput {
+  /** The type of the query, such as `profile`. */
+  queryType: string;
+  /** The query's parameters, by their names on the wire; an array repeats its parameter. */
+  parameters?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+}
+
+/**
+ * `GET /_matrix/federation/v1/query/{queryType}`: a query of any type, with any parameters. What comes back depends on
+ * the type; it has only been checked that it is an object.
+ */
+export const query: Endpoint<QueryInput, JsonObject, "server"> = defineEndpoint({
+  name: "query",
+  path: "/_matrix/federation/v1/query/{queryType}",
+  query: { "*": "parameters" },
+  audience: "server",
+  timeoutMs: 10_000,
+  response: guard<JsonObject>(anyObject),
+  spec: `${SPEC}#get_matrixfederationv1queryquerytype`,
+});
+
+/** The input of {@link openIdUserinfo}. */
+export interface OpenIdUserinfoInput {
+  /** The OpenID token that the user gave out. A secret: whoever has it can find out who the user is. */
+  accessToken: string;
+}
+
+/** The answer of {@link openIdUserinfo}. */
+export interface OpenIdUserinfoResponse {
+  /** The user who gave out the token, as the server says: believe it only of a user of that server. */
+  sub: string;
+}
+
+/**
+ * `GET /_matrix/federation/v1/openid/userinfo`: who gave out an OpenID token. Unsigned.
+ *
+ * Any server may say any `sub`: the caller must check with {@link isSubjectOf} that the user is of the server that was
+ * asked, and must know by other means which server that is.
+ */
+export const openIdUserinfo: Endpoint<OpenIdUserinfoInput, OpenIdUserinfoResponse, "server"> = defineEndpoint({
+  name: "openid_userinfo",
+  path: "/_matrix/federation/v1/openid/userinfo",
+  query: { access_token: "accessToken" },
+  required: ["accessToken"],
+  authentication: "none",
+  audience: "server",
+  timeoutMs: 10_000,
+  maxResponseBytes: 64 * 1024,
+  errors: [{ status: 401, errcode: "M_UNKNOWN_TOKEN" }],
+  response: guard<OpenIdUserinfoResponse>(z.looseObject({ sub: z.string() })),
+  spec: `${SPEC}#get_matrixfederationv1openiduserinfo`,
+});
+
+/**
+ * Whether the `sub` of an {@link openIdUserinfo} answer is a user of the server that was asked; otherwise the answer is
+ * worth nothing. Specification: Server-Server API, "OpenID".
+ *
+ * @param sub - The `sub` of the answer.
+ * @param server - The server name that was asked, letter for letter.
+ */
+export function isSubjectOf(sub: string, server: string): boolean {
+  // The server part begins behind the first colon: "@a:evil.example:good.example" is no user of good.example.
+  const colon = sub.indexOf(":");
+  return (
+    sub.startsWith("@") &&
+    colon > 0 &&
+    server !== "" &&
+    sub.slice(colon + 1) === server &&
+    !sub.includes("\0") &&
+    Buffer.byteLength(sub) <= 255
+  );
+}
 
 /** The input of {@link send}. */
 export interface SendInput {

@@ -31,6 +31,7 @@ export const timestampToEvent: Endpoint<TimestampToEventInput, TimestampToEventR
   query: { ts: "ts", dir: "dir" },
   required: ["ts", "dir"],
   audience: "resident",
+  errors: [{ status: 404, errcode: "M_NOT_FOUND" }],
   nextResidentOn: notHere,
   response: guard<TimestampToEventResponse>(z.looseObject({ event_id: z.string(), origin_server_ts: integer })),
   spec: `${SPEC}#get_matrixfederationv1timestamp_to_eventroomid`,
@@ -62,6 +63,7 @@ export const hierarchy: Endpoint<HierarchyInput, HierarchyResponse, "resident"> 
   audience: "resident",
   timeoutMs: 30_000,
   maxResponseBytes: 10 * MIB,
+  errors: [{ status: 404, errcode: "M_NOT_FOUND" }],
   // Synapse in partial state says 404 M_UNKNOWN "Unknown room", also to a server that is in the room.
   nextResidentOn: [...notHere, { errcode: "M_UNKNOWN", status: 404 }],
   response: guard<HierarchyResponse>(

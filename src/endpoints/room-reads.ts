@@ -36,6 +36,10 @@ export const stateIds: Endpoint<StateInput, StateIdsResponse, "resident"> = defi
   audience: "resident",
   timeoutMs: 60_000,
   maxResponseBytes: 100 * MIB,
+  errors: [
+    { status: 403, errcode: "M_FORBIDDEN" },
+    { status: 404, errcode: "M_NOT_FOUND" },
+  ],
   nextResidentOn: notHere,
   response: guard<StateIdsResponse>(z.looseObject({ pdu_ids: strings, auth_chain_ids: strings })),
   spec: `${SPEC}#get_matrixfederationv1state_idsroomid`,
