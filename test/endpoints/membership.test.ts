@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { onBindThirdPartyIdentifierByPost, sendJoinV1, sendLeaveV1 } from "../../src/endpoints.js";
-import type { Client, MatrixError, Room } from "../../src/index.js";
+import type { Client, JsonObject, MatrixError, Room } from "../../src/index.js";
 import { type Behaviour, reply } from "../../src/testing.js";
 import { createWorld, eventId, ourName, rejection, roomId } from "../client/world.js";
 
@@ -25,7 +25,7 @@ interface Wire {
   readonly call: (room: Room, client: Client) => Promise<unknown>;
   readonly line: string;
   readonly body?: unknown;
-  readonly answer: object;
+  readonly answer: JsonObject;
   readonly unsigned?: boolean;
 }
 
