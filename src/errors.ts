@@ -148,6 +148,8 @@ export class ResolveError extends FederationError {
   declare readonly code: "ERR_RESOLVE";
   /** What was asked, in order, and what came of it; empty where nothing was. */
   readonly steps: readonly ResolveStep[];
+  /** Whether it is certain that there is no such server; otherwise DNS did not say. */
+  readonly isCertain: boolean;
   /** When the lookup failed: Unix time in milliseconds. Failures are remembered for a while, and told again. */
   readonly at: number = Date.now();
 
@@ -155,11 +157,12 @@ export class ResolveError extends FederationError {
   constructor(
     code: ResolveError["code"],
     message: string,
-    details: FederationErrorDetails & { readonly steps?: readonly ResolveStep[] | undefined } = {},
+    details: FederationErrorDetails & Partial<Pick<ResolveError, "steps" | "isCertain">> = {},
   ) {
-    const { steps = [], lines = [] } = details;
+    const { steps = [], lines = [], isCertain = false } = details;
     const told = steps.map(({ step, query, result, ms }) => `Step: ${step} ${query} -> ${result} [${ms} ms]`);
     super(code, message, { ...details, lines: [...lines, ...told] });
+    this.isCertain = isCertain;
     this.steps = steps;
   }
 }

@@ -12,6 +12,13 @@ export type {
   SafeRoomRequest,
   SafeServerRequest,
 } from "./client/client.js";
+export type {
+  EachBackfilledInput,
+  EachInHierarchyInput,
+  EachOptions,
+  EachPublicRoomInput,
+  RoomInHierarchy,
+} from "./client/iterate.js";
 export type { RoomCalls } from "./client/room-calls.js";
 export type { ServerCalls } from "./client/server-calls.js";
 export { createClient } from "./client.js";

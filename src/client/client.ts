@@ -1,10 +1,13 @@
 import type { DiagnoseOptions, Diagnosis } from "../diagnose/report.js";
 import type { Endpoint } from "../endpoint.js";
+import type { PublishedRoom } from "../endpoints/public-rooms.js";
+import type { Pdu } from "../endpoints/room-reads.js";
 import type { PartialStateEntry } from "../failover/partial-memory.js";
 import type { BackoffState } from "../failover/server-records.js";
-import type { RoomCallOptions, RoomOptions } from "../options.js";
+import type { CallOptions, RoomCallOptions, RoomOptions } from "../options.js";
 import type { Resolver } from "../resolve/resolver.js";
 import type { Answer, SafeAnswer, SafeTwin } from "./calls.js";
+import type { EachBackfilledInput, EachInHierarchyInput, EachPublicRoomInput, RoomInHierarchy } from "./iterate.js";
 import type { RoomCalls } from "./room-calls.js";
 import type { ServerCalls } from "./server-calls.js";
 
@@ -35,6 +38,21 @@ export interface Room extends RoomCalls {
   readonly roomId: string;
   /** The same calls, which return errors instead of throwing them. */
   readonly safe: SafeTwin<RoomCalls> & SafeRoomRequest;
+  /**
+   * Goes back through the room's events, newest first, until the room's beginning, the limit, or a page that brings
+   * nothing new. Each page is a call to {@link RoomCalls.backfill}, with its own timeout. Leave the loop to stop.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   */
+  eachBackfilled(input: EachBackfilledInput, options?: RoomCallOptions): AsyncGenerator<Pdu, void, undefined>;
+  /**
+   * Goes through the rooms in the space, and in the spaces in it, each once, level by level. Each space is a call to
+   * {@link RoomCalls.hierarchy}; one inside that nobody tells about is not opened.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can tell about the space itself.
+   */
+  eachInHierarchy(
+    input?: EachInHierarchyInput,
+    options?: RoomCallOptions,
+  ): AsyncGenerator<RoomInHierarchy, void, undefined>;
   /** Asks the residents for an endpoint of your own. A `roomId` in its path is filled in. */
   request<Input extends object, Output>(
     endpoint: Endpoint<Input, Output, "resident">,
@@ -76,6 +94,16 @@ export interface Client extends ServerCalls {
    * @throws {@link NameError} `ERR_ROOM_ID`, or `ERR_SERVER_NAME` for a wrong name in a list of residents.
    */
   room(roomId: string, options: RoomOptions): Room;
+  /**
+   * Goes through a server's directory until its end, the limit, or a page that brings nothing new. Each page is a call to
+   * {@link ServerCalls.publicRooms}, or with a filter to {@link ServerCalls.searchPublicRooms}.
+   * @throws {@link AnyFederationError} as these do.
+   */
+  eachPublicRoom(
+    server: string,
+    input?: EachPublicRoomInput,
+    options?: CallOptions,
+  ): AsyncGenerator<PublishedRoom, void, undefined>;
   /** Asks one server for an endpoint of your own, or for a room's endpoint without failover. */
   request<Input extends object, Output>(
     server: string,

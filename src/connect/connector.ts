@@ -5,7 +5,7 @@ import { OptionError, quoted } from "../errors.js";
 import { type AllowAddress, createAddressPolicy } from "./address-policy.js";
 import { BudgetSpent, withinBudget } from "./budget.js";
 import { ConnectFailure, type ConnectStage, codeOf, type FailedTry } from "./connect-failure.js";
-import { createProxyChoice, openTunnel, type ProxyOption } from "./proxy.js";
+import { createProxyChoice, openTunnel, ProxyError, type ProxyOption } from "./proxy.js";
 import { race, type Try } from "./race.js";
 import { secured } from "./secured.js";
 import { inSrvOrder } from "./srv-order.js";
@@ -109,6 +109,17 @@ export function createConnector(options: ConnectOptions = {}): Connector {
     });
   }
 
+  /** What a function among the options throws is a mistake in the options, and says nothing about the server. */
+  function checkedCandidates(destination: Destination, failed: FailedTry[]): Candidate[] {
+    try {
+      return candidatesOf(destination, failed);
+    } catch (cause) {
+      if (cause instanceof OptionError || cause instanceof ProxyError) throw cause;
+      const options = "`connectTo`, `allowAddress` or `proxy`";
+      throw new OptionError("ERR_OPTION", `The function given as the option ${options} threw.`, { cause });
+    }
+  }
+
   async function tryOne(
     tlsName: string,
     trusted: Trust,
@@ -142,22 +153,26 @@ export function createConnector(options: ConnectOptions = {}): Connector {
   ): Promise<TLSSocket> {
     const failed: FailedTry[] = [];
     const { tlsName } = destination;
-    const candidates = candidatesOf(destination, failed);
+    const candidates = checkedCandidates(destination, failed);
+    if (candidates.length === 0) throw new ConnectFailure(failed);
+    let made: TLSSocket | undefined;
     try {
       return await withinBudget(timeoutMs, signal, async (inner) => {
         const attempt: Try<Candidate, TLSSocket> = (...args) => tryOne(tlsName, trust(tlsName), failed, ...args);
-        const socket = await race(candidates, attempt, inner, (late) => late.destroy());
-        // Nobody takes it any more.
-        if (inner.aborted) socket.destroy();
-        return socket;
+        made = await race(candidates, attempt, inner, (late) => late.destroy());
+        // Too late: nobody takes it any more.
+        if (inner.aborted) made.destroy();
+        return made;
       });
     } catch (error) {
+      made?.destroy();
       signal.throwIfAborted();
       if (error instanceof BudgetSpent) {
         const told = new Set(failed.map(({ address, port }) => `${address} ${port}`));
         const silent = candidates.filter(({ address, port }) => !told.has(`${address} ${port}`));
         failed.push(...silent.map(({ address, port }) => timedOut(address, port, "reach", error)));
       }
+      if (failed.length === 0) throw error;
       throw new ConnectFailure(failed);
     }
   }
@@ -165,7 +180,7 @@ export function createConnector(options: ConnectOptions = {}): Connector {
   async function inspect(destination: Destination, signal: AbortSignal, timeoutMs: number): Promise<Inspection> {
     const failed: FailedTry[] = [];
     const { tlsName } = destination;
-    const [candidate] = candidatesOf(destination, failed);
+    const [candidate] = checkedCandidates(destination, failed);
     if (!candidate) throw new ConnectFailure(failed);
     const trusted = trust(tlsName);
     const anything: Trust = { ...trusted, verifies: false, fingerprint: undefined };

@@ -45,8 +45,8 @@ export interface Resolver {
    *
    * @param stale - What did not help.
    * @param options - `signal` ends the waiting; the promise then rejects with the signal's reason.
-   * @returns undefined where nothing new can be said.
-   * @throws {@link ResolveError} `ERR_RESOLVE` when no address is found any more, or the resolver is closed.
+   * @returns undefined where nothing new can be said: it is the same, or DNS fails. Then `stale` is still remembered.
+   * @throws {@link ResolveError} `ERR_RESOLVE` when there is certainly no address any more, or the resolver is closed.
    */
   heal(stale: ResolvedServer, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer | undefined>;
   /** Forgets one server name, its failures and its `.well-known` answer included, or all of them. */
@@ -157,8 +157,17 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
         resolved.delete(serverName);
         wellKnown.expire(serverName);
       }
-      const now = await resolve(serverName, signal);
-      return leadsElsewhere(now, stale) ? now : undefined;
+      try {
+        const now = await resolve(serverName, signal);
+        return leadsElsewhere(now, stale) ? now : undefined;
+      } catch (error) {
+        if (!(error instanceof ResolveError) || error.isCertain || closing.signal.aborted) throw error;
+        // DNS does not say. What is known is worth more than that: the server may come back before DNS does.
+        failures.delete(serverName);
+        const ttl = stale.expiresAt - Date.now();
+        if (known === stale && ttl > 0 && !resolved.has(serverName)) resolved.set(serverName, stale, { ttl });
+        return undefined;
+      }
     },
     inspect: (serverName) => resolved.peek(serverName),
     clear(serverName) {

@@ -73,7 +73,7 @@ class Walk {
       if (isUncertain) this.lifetimeMs = Math.min(this.lifetimeMs, UNCERTAIN_LIFETIME_MS);
       if (isRefused) {
         const why = `the SRV record of ${quoted(hostname)} says that no server is offered there`;
-        throw this.#error("srv", why, 'Check the record: its target is ".".');
+        throw this.#error("srv", why, 'Check the record: its target is ".".', true);
       }
       if (records.length > 0) return [...records];
     }
@@ -94,17 +94,14 @@ class Walk {
     });
     if (targets.length > 0) return targets;
     const failed = answers.flatMap(({ value }) => (value.kind === "found" ? [] : [value]));
-    const check = failed.every(({ kind }) => kind === "absent")
+    const isAbsent = failed.every(({ kind }) => kind === "absent");
+    const check = isAbsent
       ? "Check the spelling, and that the name has an A or AAAA record."
       : "Check that this machine's DNS server can be reached and answers for this name.";
     const names = [...seen].map((name) => quoted(name)).join(", ");
-    const why = `no address for ${names} (${failed[0]?.reason})`;
-    throw this.#error(
-      "address",
-      why,
-      check,
-      failed.length === 1 ? failed[0]?.cause : new AggregateError(failed.map(({ cause }) => cause)),
-    );
+    const causes = failed.map(({ cause }) => cause);
+    const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
+    throw this.#error("address", `no address for ${names} (${failed[0]?.reason})`, check, isAbsent, cause);
   }
 
   #took(step: ResolveStep, lifetimeMs = MAX_LIFETIME_MS): void {
@@ -112,12 +109,13 @@ class Walk {
     this.lifetimeMs = Math.min(this.lifetimeMs, lifetimeMs);
   }
 
-  #error(step: ResolveStep["step"], found: string, advice: string, cause?: unknown): ResolveError {
+  #error(step: ResolveStep["step"], found: string, advice: string, isCertain: boolean, cause?: unknown): ResolveError {
     const { name } = this.#name;
     return new ResolveError("ERR_RESOLVE", `Cannot resolve ${quoted(name)}: step ${step} found ${found}. ${advice}`, {
       server: name,
       cause,
       steps: this.steps,
+      isCertain,
     });
   }
 }

@@ -248,6 +248,16 @@ describe("when DNS is asked afresh", () => {
     expect(String(attempt?.error?.message)).toContain("Cannot resolve");
   });
 
+  test("and fails, what is known stays: the server may be back before DNS is (bug: it was forgotten)", async () => {
+    const client = createClient();
+    await ask(client);
+    await world.server(a).stop();
+    names.set(a, "ESERVFAIL");
+    expect(await ask(client)).toMatchObject(unavailable("ERR_CONNECT"));
+    await world.server(a).start();
+    expect(await ask(client)).toMatchObject(answered);
+  });
+
   test("and the caller aborts, the call ends with that, and the others have the use of the answer", async () => {
     const client = createClient();
     await ask(client);

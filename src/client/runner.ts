@@ -1,0 +1,166 @@
+import { checkEndpoint, type Endpoint } from "../endpoint.js";
+import { isFederationError, OptionError, SignError } from "../errors.js";
+import { Failover, type Plan } from "../failover/failover.js";
+import { Flight } from "../failover/flight.js";
+import { ask, type House } from "../flow.js";
+import { parseServerName } from "../name/server-name.js";
+import { type ClientOptions, DEFAULT_TIMEOUT_FACTOR, type RoomCallOptions } from "../options.js";
+import { createResolver } from "../resolve/resolver.js";
+import { Pools } from "../send/pools.js";
+import { prepareRequest } from "../sign/prepare-request.js";
+import type { SafeAnswer } from "./calls.js";
+import { checkCallOptions, checkClientOptions, checkedKeys } from "./check-options.js";
+import { landed } from "./landed.js";
+import { toldInTime, withoutOurselves } from "./residents.js";
+
+/** One call that is to be made. */
+export interface Job<Input extends object, Output> {
+  /** What is asked. */
+  readonly endpoint: Endpoint<Input, Output>;
+  /** The input, the room's id included. */
+  readonly input: Input;
+  /** The room, where it is about one. */
+  readonly roomId: string | undefined;
+  /** Tells who may be asked. */
+  readonly candidates: () => readonly string[] | Promise<readonly string[]>;
+  /** Whether the caller named the one server to ask. */
+  readonly oneServer: boolean;
+  /** How many rounds there may be when the caller does not say. */
+  readonly rounds: number;
+  /** What the caller passed. */
+  readonly options: RoomCallOptions;
+}
+
+/** What makes the calls of a client, and holds what they share. */
+export interface Runner extends House {
+  /** The memory of servers. */
+  readonly failover: Failover;
+  /** Aborted when the client is closed. */
+  readonly closing: AbortSignal;
+  /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
+  run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>>;
+  /** As `run`, with wrong input as a result. */
+  runSafely<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>>;
+  /** Ends all calls and connections, and waits until what is known has been saved. */
+  close(): Promise<void>;
+}
+
+/**
+ * Creates what makes a client's calls. It makes no request and opens nothing.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
+ * @throws {@link NameError} `ERR_SERVER_NAME` when `serverName` does not follow the grammar.
+ */
+export function createRunner(options: ClientOptions): Runner {
+  checkClientOptions(options);
+  const keys = checkedKeys(options);
+  const { serverName, userAgent = "matrix-federation-sdk" } = options;
+  const origin = serverName ?? "";
+  const resolver = createResolver({ ...options, userAgent });
+  const house: House = { resolver, pools: new Pools(options), origin, keys, userAgent };
+  const failover = new Failover(options.store, options.backoff);
+  // Of identical reads under way, by endpoint and by what is asked of whom.
+  // biome-ignore lint/suspicious/noExplicitAny: the key of the inner map tells the flights of an endpoint apart
+  const flights = new Map<Endpoint<any, any>, Map<string, Flight<any>>>();
+
+  const underWay = new Set<Flight<unknown>>();
+  const closing = new AbortController();
+  let closed: Error | undefined;
+
+  /** Joins an identical read under way, or starts a flight. */
+  function flightFor<Output>(
+    plan: Plan<Output>,
+    job: Job<object, Output>,
+    uri: string,
+    timeoutMs: number,
+  ): Flight<Output> {
+    const start = (): Flight<Output> => {
+      const flight = new Flight<Output>(
+        (trail, cancellation, deadlineAt) => failover.run(plan, trail, cancellation, deadlineAt),
+        timeoutMs,
+      );
+      underWay.add(flight);
+      flight.onceOver(() => underWay.delete(flight));
+      return flight;
+    };
+    if (plan.repeatable !== "anyServer") return start();
+    const { joinedVia } = job.options;
+    const { candidates, ignoreBackoff, rounds, sentBy, prefer, roomId } = plan;
+    const key = [uri, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia].join("\n");
+    const ofEndpoint = flights.get(job.endpoint) ?? new Map<string, Flight<Output>>();
+    const known = ofEndpoint.get(key);
+    if (known && !known.isAborted) return known;
+    const flight = start();
+    flights.set(job.endpoint, ofEndpoint.set(key, flight));
+    flight.onceOver(() => {
+      if (ofEndpoint.get(key) === flight) ofEndpoint.delete(key);
+      if (ofEndpoint.size === 0) flights.delete(job.endpoint);
+    });
+    return flight;
+  }
+
+  /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
+  async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
+    const { endpoint, input, roomId, options } = job;
+    if (closed) throw closed;
+    checkCallOptions(options);
+    checkEndpoint(endpoint);
+    const request = prepareRequest(endpoint, input, origin);
+    if (endpoint.authentication === "signature" && keys.length === 0) {
+      const message = "The endpoint needs a signed request; create the client with `serverName` and `signingKey`.";
+      throw new SignError("ERR_NO_SIGNING_KEY", message, { endpoint: endpoint.name });
+    }
+    if (options.signal?.aborted) throw options.signal.reason;
+    const about = { endpoint: endpoint.name };
+    const pinned = job.oneServer ? undefined : endpoint.pinnedTo?.(input);
+    const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
+    const granted = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
+    const startedAt = performance.now();
+    const told = pinned === undefined ? job.candidates() : [parseServerName(pinned).name];
+    const named = told instanceof Promise ? await toldInTime(told, granted, options.signal, about) : told;
+    const timeoutMs = Math.max(1, granted - (performance.now() - startedAt));
+    const candidates = withoutOurselves(named, origin, about);
+    const plan: Plan<Output> = {
+      endpoint: endpoint.name,
+      repeatable: endpoint.repeatable,
+      roomId,
+      oneServer: job.oneServer,
+      candidates,
+      sentBy,
+      prefer,
+      rounds,
+      attemptTimeoutMs: endpoint.timeoutMs,
+      ignoreBackoff,
+      ask: (server, cancellation) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, cancellation),
+    };
+    const wanted = `${request.uri} ${request.content ?? ""}`;
+    const flight = flightFor(plan, job as unknown as Job<object, Output>, wanted, timeoutMs);
+    return landed(
+      plan,
+      await flight.join(timeoutMs, options.signal),
+      flight.trail.snapshot(),
+      failover.records,
+      granted,
+    );
+  }
+
+  /** As {@link run}, with wrong input as a result. */
+  async function runSafely<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
+    try {
+      return await run(job);
+    } catch (error) {
+      if (!isFederationError(error) || job.options?.signal?.reason === error) throw error;
+      return { ok: false, error, attempts: [] };
+    }
+  }
+
+  const close = async (): Promise<void> => {
+    closed ??= new OptionError("ERR_CLOSED", "The client was closed; create another one.");
+    // Before the connections: what they would fail with says nothing about the servers.
+    for (const flight of underWay) flight.cancel(closed);
+    closing.abort(closed);
+    await Promise.all([resolver.close(), house.pools.close()]);
+    await failover.flush();
+  };
+  return { ...house, failover, closing: closing.signal, run, runSafely, close };
+}
