@@ -149,6 +149,12 @@ export const openIdUserinfo: Endpoint<OpenIdUserinfoInput, OpenIdUserinfoRespons
   timeoutMs: 10_000,
   maxResponseBytes: 64 * 1024,
   errors: [{ status: 401, errcode: "M_UNKNOWN_TOKEN" }],
+  // These speak of the token, not of us. A 401 counts as a failure of the server elsewhere; here strangers with wrong
+  // tokens could thus cut us off from it. Conduit and its descendants say M_UNAUTHORIZED, Dendrite M_MISSING_PARAM.
+  nextResidentOn: ["M_UNKNOWN_TOKEN", "M_UNAUTHORIZED", "M_MISSING_TOKEN", "M_MISSING_PARAM"].map((errcode) => ({
+    errcode,
+    status: 401,
+  })),
   response: guard<OpenIdUserinfoResponse>(z.looseObject({ sub: z.string() })),
   spec: `${SPEC}#get_matrixfederationv1openiduserinfo`,
 });
