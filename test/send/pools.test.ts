@@ -83,10 +83,11 @@ describe("pools", () => {
   const opened = (): number => place.sockets.length;
 
   describe("share a connection", () => {
-    test("between requests to one destination, one after the other", async () => {
+    test("between requests to one destination, one after the other (bug: they took turns on two)", async () => {
       const pools = await createPools();
-      const answers = [await ask(pools, resolved([place])), await ask(pools, resolved([place]))];
-      expect(new Set(answers).size).toBe(1);
+      const answers = new Set<string>();
+      for (let time = 0; time < 6; time++) answers.add(await ask(pools, resolved([place])));
+      expect(answers.size).toBe(1);
       expect(opened()).toBe(1);
     });
 
