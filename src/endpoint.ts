@@ -70,14 +70,14 @@ export interface DocumentedError {
   readonly errcode?: string;
 }
 
-/** The older version of an endpoint, for servers that do not know the newer one. */
+/** The older form of an endpoint, for servers that do not know the newer one. */
 export interface OlderVersion {
   /**
-   * The older endpoint, of the same input. It answers with a pair: a status, which says nothing, and what the newer one
-   * would answer.
+   * The older endpoint, of the same input. It answers as the newer one, or with a pair of a status, which says nothing, and
+   * that answer.
    */
   // biome-ignore lint/suspicious/noExplicitAny: the input is that of the newer endpoint
-  readonly endpoint: Endpoint<any, readonly unknown[]>;
+  readonly endpoint: Endpoint<any, unknown>;
   /** Whether it can say what the input says; always when absent. */
   // biome-ignore lint/suspicious/noExplicitAny: the input is that of the newer endpoint
   readonly suits?: (input: any) => boolean;

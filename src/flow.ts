@@ -46,7 +46,8 @@ export async function ask<Output>(
   if (judgement.verdict.name !== "unsupported" || !older) return judgement;
   const { outcome, ...rest } = await askOnce(house, older.endpoint, older.prepare(), context, cancellation);
   if (outcome.kind !== "answer") return { outcome, ...rest };
-  return { outcome: { ...outcome, value: outcome.value[1] as Output }, ...rest };
+  const value = Array.isArray(outcome.value) ? outcome.value[1] : outcome.value;
+  return { outcome: { ...outcome, value: value as Output }, ...rest };
 }
 
 /** One request to one server: resolve, sign, send, validate, judge. It never waits and never asks twice. */

@@ -154,9 +154,8 @@ export interface ServerCalls {
   invite: ServerCall<InviteInput, InviteResponse>;
   /**
    * `PUT /_matrix/federation/v1/3pid/onbind`: an identity server tells a homeserver that an email address, say, was bound
-   * to one of its users. Unsigned. 60 seconds for each try. Synapse and Dendrite take only a POST: of a server that does
-   * not know this, `request` the endpoint `onBindThirdPartyIdentifierByPost`.
-   * @throws {@link MatrixError} `M_UNRECOGNIZED` when the server does not know the method.
+   * to one of its users. Unsigned. 60 seconds for each try. Synapse and Dendrite take only a POST: a server that does not
+   * know the PUT is asked that.
    * @throws {@link FailoverError} `ERR_OUTCOME_UNKNOWN` when no answer says whether the server took it.
    * @see https://spec.matrix.org/latest/server-server-api/#put_matrixfederationv13pidonbind
    */

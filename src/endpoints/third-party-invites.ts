@@ -100,18 +100,6 @@ const binding = {
 } as const satisfies Partial<EndpointDefinition<OnBindThirdPartyIdentifierInput, unknown, "server">>;
 
 /**
- * `PUT /_matrix/federation/v1/3pid/onbind`: an identity server tells a homeserver that a third-party identifier was bound
- * to one of its users. Unsigned. Synapse and Dendrite know it only as {@link onBindThirdPartyIdentifierByPost}.
- */
-export const onBindThirdPartyIdentifier: Endpoint<OnBindThirdPartyIdentifierInput, EmptyResponse, "server"> =
-  defineEndpoint({
-    ...binding,
-    name: "3pid_onbind",
-    method: "PUT",
-    response: guard<EmptyResponse>(empty),
-  });
-
-/**
  * `POST /_matrix/federation/v1/3pid/onbind`: as {@link onBindThirdPartyIdentifier}, in the way that Synapse and Dendrite
  * serve it and Sydent sends it, other than the specification says
  * (https://github.com/matrix-org/matrix-spec-proposals/issues/2226). Unsigned.
@@ -121,5 +109,18 @@ export const onBindThirdPartyIdentifierByPost: Endpoint<OnBindThirdPartyIdentifi
     ...binding,
     name: "3pid_onbind_by_post",
     method: "POST",
+    response: guard<EmptyResponse>(empty),
+  });
+
+/**
+ * `PUT /_matrix/federation/v1/3pid/onbind`: an identity server tells a homeserver that a third-party identifier was bound
+ * to one of its users. Unsigned. Synapse and Dendrite know it only as {@link onBindThirdPartyIdentifierByPost}, which they are asked then.
+ */
+export const onBindThirdPartyIdentifier: Endpoint<OnBindThirdPartyIdentifierInput, EmptyResponse, "server"> =
+  defineEndpoint({
+    ...binding,
+    name: "3pid_onbind",
+    method: "PUT",
+    olderVersion: { endpoint: onBindThirdPartyIdentifierByPost },
     response: guard<EmptyResponse>(empty),
   });

@@ -168,3 +168,14 @@ describe("an invite in its first version", () => {
     expect(world.requests(a)[1]?.json).toMatchObject({ unsigned: { invite_room_state: [pdu] } });
   });
 });
+
+test("a server that knows 3pid/onbind only as a POST, as Synapse and Dendrite do, is asked that", async () => {
+  world.on(a, reply.matrixError(405, "M_UNRECOGNIZED"), "3pid_onbind");
+  world.on(a, reply.json({}), "3pid_onbind_by_post");
+  const binding = { medium: "email", address: "a@b.example", mxid: "@u:a.example", invites: [] };
+  expect(await world.client().onBindThirdPartyIdentifier(a, binding)).toEqual({});
+  expect(world.requests(a).map(({ method, json }) => [method, json])).toEqual([
+    ["PUT", binding],
+    ["POST", binding],
+  ]);
+});
