@@ -1,0 +1,199 @@
+import { describe, expect, test } from "vitest";
+
+import type { Behaviour, RecordedRequest } from "../../src/testing.js";
+import { reply } from "../../src/testing.js";
+import { createWorld, rejection, roomId } from "./world.js";
+
+const a = "a.example";
+const b = "b.example";
+const world = createWorld(a, b);
+
+/** Answers each request with what a function of it says. */
+const answering =
+  (answer: (request: RecordedRequest) => object): Behaviour =>
+  async (exchange) =>
+    await reply.json(answer(exchange.request) as never)(exchange);
+
+async function all<T>(each: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const one of each) found.push(one);
+  return found;
+}
+
+const published = (id: number) => ({
+  room_id: `!${id}:a.example`,
+  num_joined_members: 1,
+  world_readable: false,
+  guest_can_join: false,
+});
+const param = ({ uri }: RecordedRequest, name: string): string | null =>
+  new URL(uri, "https://x.example").searchParams.get(name);
+const lookups = (server: string): number => world.requests(server).length;
+
+describe("each public room", () => {
+  /** A directory of so many rooms, of which the server gives `limit` at a time. */
+  const directory = (rooms: number): Behaviour =>
+    answering((request) => {
+      const from = Number(param(request, "since") ?? 0);
+      const to = Math.min(rooms, from + Number(param(request, "limit")));
+      const chunk = Array.from({ length: to - from }, (_, at) => published(from + at));
+      return to < rooms ? { chunk, next_batch: String(to) } : { chunk };
+    });
+
+  test("is told once, page by page until the end", async () => {
+    world.on(a, directory(25), "public_rooms");
+    const rooms = await all(world.client().eachPublicRoom(a, { pageSize: 10 }));
+    expect(rooms.map(({ room_id }) => room_id)).toEqual(Array.from({ length: 25 }, (_, id) => `!${id}:a.example`));
+    expect(world.requests(a).map((request) => param(request, "since"))).toEqual([null, "10", "20"]);
+  });
+
+  test("is asked for no further than the limit", async () => {
+    world.on(a, directory(25), "public_rooms");
+    expect(await all(world.client().eachPublicRoom(a, { pageSize: 10, limit: 12 }))).toHaveLength(12);
+    expect(world.requests(a).map((request) => param(request, "limit"))).toEqual(["10", "2"]);
+    expect(await all(world.client().eachPublicRoom(a, { limit: 0 }))).toEqual([]);
+  });
+
+  test("is not asked for again where the server goes in a circle", async () => {
+    world.on(a, reply.json({ chunk: [published(1)], next_batch: "x" }), "public_rooms");
+    expect(await all(world.client().eachPublicRoom(a))).toHaveLength(1);
+    expect(lookups(a)).toBe(2);
+    let page = 0;
+    world.on(
+      a,
+      answering(() => {
+        page += 1;
+        return { chunk: [], next_batch: String(page) };
+      }),
+      "public_rooms",
+    );
+    expect(await all(world.client().eachPublicRoom(a))).toEqual([]);
+    expect(page).toBe(1);
+  });
+
+  test("costs no more than a page when the loop is left", async () => {
+    world.on(a, directory(1_000), "public_rooms");
+    for await (const room of world.client().eachPublicRoom(a)) if (room) break;
+    expect(lookups(a)).toBe(1);
+  });
+
+  test("is searched for with a filter", async () => {
+    world.on(a, reply.json({ chunk: [published(1)] }), "search_public_rooms");
+    const filter = { genericSearchTerm: "cats" };
+    expect(await all(world.client().eachPublicRoom(a, { filter, limit: 5 }))).toHaveLength(1);
+    expect(world.requests(a)[0]).toMatchObject({
+      method: "POST",
+      json: { limit: 5, filter: { generic_search_term: "cats" } },
+    });
+  });
+
+  test("ends with the server's error", async () => {
+    world.on(a, reply.matrixError(403, "M_FORBIDDEN"), "public_rooms");
+    const found = rejection(all(world.client().eachPublicRoom(a)));
+    expect(await found).toMatchObject({ code: "ERR_MATRIX", errcode: "M_FORBIDDEN" });
+  });
+});
+
+describe("each event backwards", () => {
+  const event = (depth: number) => ({
+    type: "m.room.message",
+    depth,
+    hashes: { sha256: `hash${depth}` },
+    prev_events: depth > 1 ? [`$${depth - 1}`] : [],
+  });
+  /** A room with one event at each depth; the oldest has depth 1. */
+  const history = answering((request) => {
+    const from = Number(param(request, "v")?.slice(1));
+    const limit = Math.min(Number(param(request, "limit")), from);
+    return { pdus: Array.from({ length: limit }, (_, at) => event(from - at)) };
+  });
+  const depths = async (events: AsyncIterable<{ depth?: unknown }>) => (await all(events)).map(({ depth }) => depth);
+
+  test("goes on from the oldest events of a page until the room's beginning", async () => {
+    world.on(a, history, "backfill");
+    const events = world.room([a]).eachBackfilled({ from: ["$7"], pageSize: 3 });
+    expect(await depths(events)).toEqual([7, 6, 5, 4, 3, 2, 1]);
+    expect(world.requests(a).map((request) => param(request, "v"))).toEqual(["$7", "$4", "$1"]);
+  });
+
+  test("goes no further than the limit", async () => {
+    world.on(a, history, "backfill");
+    expect(await depths(world.room([a]).eachBackfilled({ from: ["$7"], limit: 4, pageSize: 3 }))).toEqual([7, 6, 5, 4]);
+  });
+
+  test("stops where a server gives the same events again, or events that lead in a circle", async () => {
+    world.on(a, reply.json({ pdus: [{ ...event(3), prev_events: ["$x"] }] }), "backfill");
+    expect(await depths(world.room([a]).eachBackfilled({ from: ["$3"] }))).toEqual([3]);
+    expect(lookups(a)).toBe(2);
+    let given = 0;
+    world.on(
+      a,
+      answering(() => {
+        given += 1;
+        return { pdus: [{ ...event(1), hashes: { sha256: String(given) }, prev_events: ["$3"] }] };
+      }),
+      "backfill",
+    );
+    expect(await depths(world.room([a]).eachBackfilled({ from: ["$3"] }))).toEqual([1]);
+  });
+
+  test("is asked of another resident where the first is in partial state", async () => {
+    world.on(a, reply.partialState(), "backfill");
+    world.on(b, history, "backfill");
+    expect(await depths(world.room([a, b]).eachBackfilled({ from: ["$2"] }))).toEqual([2, 1]);
+  });
+});
+
+describe("each room in a space", () => {
+  const space = (id: string, children: readonly string[], via: readonly string[] = []) => ({
+    room_id: id,
+    room_type: "m.space",
+    children_state: children.map((child) => ({ type: "m.space.child", state_key: child, content: { via } })),
+  });
+  const inner = "!inner:a.example";
+  const leaf = { room_id: "!leaf:a.example", children_state: [] };
+  const rooms = async (each: AsyncIterable<{ room: { [key: string]: unknown }; depth: number }>) =>
+    (await all(each)).map(({ room, depth }) => [room.room_id, depth]);
+  const byRoom = (answers: Record<string, object | undefined>): Behaviour => {
+    return async (exchange) => {
+      const id = decodeURIComponent(exchange.request.uri.split("/").pop()?.split("?")[0] ?? "");
+      const answer = answers[id];
+      await (answer ? reply.json(answer as never) : reply.matrixError(404, "M_NOT_FOUND"))(exchange);
+    };
+  };
+
+  test("is told once, level by level, spaces in spaces included, though they lead in a circle", async () => {
+    const answers = {
+      [roomId]: { room: space(roomId, [inner, leaf.room_id]), children: [space(inner, []), leaf] },
+      [inner]: { room: space(inner, [roomId]), children: [space(roomId, [inner]), { room_id: "!deep:a.example" }] },
+    };
+    world.on(a, byRoom(answers), "hierarchy");
+    expect(await rooms(world.room([a]).eachInHierarchy())).toEqual([
+      [roomId, 0],
+      [inner, 1],
+      [leaf.room_id, 1],
+      ["!deep:a.example", 2],
+    ]);
+    expect(lookups(a)).toBe(2);
+    expect(await rooms(world.room([a]).eachInHierarchy({ limit: 2 }))).toHaveLength(2);
+    expect(await rooms(world.room([a]).eachInHierarchy({ maxDepth: 1 }))).toHaveLength(3);
+  });
+
+  test("is asked of the servers that the space names, and left closed where nobody tells", async () => {
+    world.on(a, byRoom({ [roomId]: { room: space(roomId, [inner], [b]), children: [space(inner, [])] } }), "hierarchy");
+    world.on(b, byRoom({ [inner]: { room: space(inner, []), children: [leaf] } }), "hierarchy");
+    const expected = [
+      [roomId, 0],
+      [inner, 1],
+    ];
+    expect(await rooms(world.room([a]).eachInHierarchy())).toEqual([...expected, [leaf.room_id, 2]]);
+    world.on(b, reply.matrixError(404, "M_NOT_FOUND"), "hierarchy");
+    expect(await rooms(world.room([a]).eachInHierarchy())).toEqual(expected);
+  });
+
+  test("is not told where nobody knows the space itself", async () => {
+    world.on(a, reply.matrixError(404, "M_NOT_FOUND"), "hierarchy");
+    const error = await rejection(all(world.room([a]).eachInHierarchy({}, { rounds: 1 })));
+    expect(error).toMatchObject({ code: "ERR_ALL_FAILED" });
+  });
+});
