@@ -66,7 +66,7 @@ export {
   type VersionResponse,
   version,
 } from "./endpoints/one-server.js";
-export { type PolicySignInput, type PolicySignResponse, policySign } from "./endpoints/policy.js";
+export { type PolicySignInput, type PolicySignResponse, policySign, policySignUnstable } from "./endpoints/policy.js";
 export {
   type PublicRoomsFilter,
   type PublicRoomsInput,
@@ -125,7 +125,6 @@ export {
   type PolicyCheckInput,
   type PolicyCheckResponse,
   policyCheck,
-  policySignUnstable,
   type RoomComplexityInput,
   type RoomComplexityResponse,
   roomComplexity,

@@ -126,7 +126,8 @@ export interface ServerCalls {
   /**
    * `POST /_matrix/policy/v1/sign`: asks a room's policy server to sign an event; ask the server that the room's
    * `m.room.policy` state names. 30 seconds for each try. The signature is not checked: only an answer that holds a valid
-   * one is an approval.
+   * one is an approval. A server that knows only the endpoint of MSC4284 is asked that; it says `{}` of an event that it
+   * refuses.
    * @throws {@link MatrixError} `M_FORBIDDEN` when the policy server refuses the event (400) or our server (403),
    * `M_BAD_JSON` or `M_NOT_JSON` for a wrong event, `M_NOT_FOUND` when it does not protect the room, `M_UNRECOGNIZED` when
    * the server is no policy server, `M_LIMIT_EXCEEDED` when it was asked too often.

@@ -5,7 +5,7 @@ import { queryKeys, queryServerKeys, serverKeys } from "./keys.js";
 import { makeKnock, sendKnock } from "./knocks.js";
 import { makeLeave, sendLeave, sendLeaveV1 } from "./leaves.js";
 import { openIdUserinfo, query, queryDirectory, queryProfile, send, version } from "./one-server.js";
-import { policySign } from "./policy.js";
+import { policySign, policySignUnstable } from "./policy.js";
 import { publicRooms, searchPublicRooms } from "./public-rooms.js";
 import { hierarchy, timestampToEvent } from "./room-lookups.js";
 import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from "./room-reads.js";
@@ -14,14 +14,7 @@ import {
   onBindThirdPartyIdentifier,
   onBindThirdPartyIdentifierByPost,
 } from "./third-party-invites.js";
-import {
-  claimManyUserKeys,
-  eventRelationships,
-  extremities,
-  policyCheck,
-  policySignUnstable,
-  roomComplexity,
-} from "./unstable.js";
+import { claimManyUserKeys, eventRelationships, extremities, policyCheck, roomComplexity } from "./unstable.js";
 import { claimUserKeys, queryUserKeys, userDevices } from "./users.js";
 
 /**

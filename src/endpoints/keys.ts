@@ -97,7 +97,7 @@ export interface QueryKeysResponse {
    * The documents that the notary has, each signed by the notary too; none for a server that it could not reach. Others
    * wrote them: {@link isServerKeys} tells those that have the right form, so that one bad document costs no other.
    */
-  server_keys: JsonObject[];
+  server_keys: object[];
 }
 
 // A notary asks the server in question first and may wait as long for it as we do for keys.

@@ -18,11 +18,33 @@ export interface PolicySignInput {
 export type PolicySignResponse = Record<string, Record<string, string>>;
 
 /**
+ * `POST /_matrix/policy/unstable/org.matrix.msc4284/sign`: {@link policySign} as it was before it was in the specification.
+ * MSC4284.
+ *
+ * Policyserv serves it. It has no error for an event that is refused: the answer is `{}`, without a signature.
+ */
+export const policySignUnstable: Endpoint<PolicySignInput, PolicySignResponse, "server"> = defineEndpoint({
+  name: "policy_sign_unstable",
+  method: "POST",
+  path: "/_matrix/policy/unstable/org.matrix.msc4284/sign",
+  body: ({ event }) => event,
+  required: ["event"],
+  audience: "server",
+  // The same event gets the same signature.
+  repeatable: "anyServer",
+  timeoutMs: 30_000,
+  maxResponseBytes: 64 * 1024,
+  response: guard<PolicySignResponse>(signatures),
+  spec: "https://github.com/matrix-org/matrix-spec-proposals/pull/4284",
+});
+
+/**
  * `POST /_matrix/policy/v1/sign`: asks a room's policy server to sign an event; it goes to the server that the room's
  * `m.room.policy` state names.
  *
  * The signature is not checked here: an event is approved only when the answer holds one that the policy server's key
- * proves. Policyserv answers `{}` when it fails to sign.
+ * proves. Policyserv answers `{}` when it fails to sign. A server that knows only {@link policySignUnstable} is asked
+ * that, and says `{}` of an event that it refuses.
  */
 export const policySign: Endpoint<PolicySignInput, PolicySignResponse, "server"> = defineEndpoint({
   name: "policy_sign",
@@ -45,6 +67,7 @@ export const policySign: Endpoint<PolicySignInput, PolicySignResponse, "server">
     { status: 404, errcode: "M_UNRECOGNIZED" },
     { status: 429, errcode: "M_LIMIT_EXCEEDED" },
   ],
+  olderVersion: { endpoint: policySignUnstable },
   response: guard<PolicySignResponse>(signatures),
   spec: `${SPEC}#post_matrixpolicyv1sign`,
 });

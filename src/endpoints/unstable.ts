@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint } from "../endpoint.js";
 import { events, guard, strings } from "../validate/schema.js";
-import { mapValues, signatures } from "./keys.js";
-import type { PolicySignInput, PolicySignResponse } from "./policy.js";
+import { mapValues } from "./keys.js";
 import { notHere, type Pdu } from "./room-reads.js";
 import { type ClaimUserKeysResponse, claimedKeys } from "./users.js";
 
@@ -161,27 +160,6 @@ export const claimManyUserKeys: Endpoint<ClaimManyUserKeysInput, ClaimUserKeysRe
   maxResponseBytes: 10 * MIB,
   response: guard<ClaimUserKeysResponse>(claimedKeys),
   spec: `${MSC}3983`,
-});
-
-/**
- * `POST /_matrix/policy/unstable/org.matrix.msc4284/sign`: `policySign` as it was before it was in the specification.
- * MSC4284.
- *
- * Policyserv serves it. It has no error for an event that is refused: the answer is `{}`, without a signature.
- */
-export const policySignUnstable: Endpoint<PolicySignInput, PolicySignResponse, "server"> = defineEndpoint({
-  name: "policy_sign_unstable",
-  method: "POST",
-  path: "/_matrix/policy/unstable/org.matrix.msc4284/sign",
-  body: ({ event }) => event,
-  required: ["event"],
-  audience: "server",
-  // The same event gets the same signature.
-  repeatable: "anyServer",
-  timeoutMs: 30_000,
-  maxResponseBytes: 64 * 1024,
-  response: guard<PolicySignResponse>(signatures),
-  spec: `${MSC}4284`,
 });
 
 /** The input of {@link policyCheck}. */

@@ -247,6 +247,20 @@ test("a policy server's refusal is an answer: nothing is asked again", async () 
   }
 });
 
+test("a policy server that knows only the unstable endpoint is asked that, but not after a refusal", async () => {
+  const signature = { [a]: { "ed25519:policy_server": "zLFx" } };
+  world.on(a, reply.json(signature), "policy_sign_unstable");
+  const client = world.client();
+  expect(await client.policySign(a, { event: pdu })).toEqual(signature);
+  expect(world.requests(a).map(({ endpoint, json, signedBy }) => ({ endpoint, json, signedBy }))).toEqual([
+    { endpoint: "policy_sign", json: pdu, signedBy: ourName },
+    { endpoint: "policy_sign_unstable", json: pdu, signedBy: ourName },
+  ]);
+  world.on(a, reply.matrixError(404, "M_NOT_FOUND"), "policy_sign");
+  expect(await rejection(client.policySign(a, { event: pdu }))).toMatchObject({ errcode: "M_NOT_FOUND" });
+  expect(world.requests(a).length).toBe(3);
+});
+
 test("one-time keys that may have been taken are an unknown outcome, and a read that got no answer is none", async () => {
   world.on(a, reply.reset({ when: "midBody" }), "claim_user_keys");
   world.on(a, reply.reset({ when: "midBody" }), "query_user_keys");
@@ -265,7 +279,8 @@ test("one bad document of a notary costs no other", async () => {
   world.on(a, reply.json({ server_keys: [...bad, document] }), "query_keys");
   const { server_keys } = await world.client().queryKeys(a, { serverKeys: {} });
   expect(server_keys.length).toBe(4);
-  expect(server_keys.filter(isServerKeys).map(({ server_name }) => server_name)).toEqual([a]);
+  const names: string[] = server_keys.filter(isServerKeys).map(({ server_name }) => server_name);
+  expect(names).toEqual([a]);
 });
 
 test("the .well-known operation is no endpoint: the client refuses to ask it", async () => {
