@@ -1,13 +1,15 @@
+import type { AnyEndpoint } from "./client/calls.js";
 import { checkCallOptions } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
 import { eachBackfilled, eachInHierarchy, eachPublicRoom } from "./client/iterate.js";
 import { unwrapped } from "./client/landed.js";
 import { residentsOf } from "./client/residents.js";
-import { roomEndpoints } from "./client/room-calls.js";
+import { type DirectRoomCalls, roomEndpoints } from "./client/room-calls.js";
 import { createRunner, type Job } from "./client/runner.js";
-import { type ServerCalls, serverEndpoints, versionEndpoint } from "./client/server-calls.js";
+import { inputlessEndpoints, type ServerCalls, serverEndpoints } from "./client/server-calls.js";
 import { diagnose } from "./diagnose/diagnose.js";
-import type { Endpoint } from "./endpoint.js";
+import type { Audience, Endpoint } from "./endpoint.js";
+import { openIdUserinfo } from "./endpoints/one-server.js";
 import { publicRooms, searchPublicRooms } from "./endpoints/public-rooms.js";
 import { hierarchy } from "./endpoints/room-lookups.js";
 import { backfill } from "./endpoints/room-reads.js";
@@ -99,12 +101,19 @@ export function createClient(options: ClientOptions = {}): Client {
   }
 
   const bound = (call: typeof request | typeof requestSafely): Record<string, unknown> => ({
-    version: (server: string, callOptions?: CallOptions) => call(server, versionEndpoint, {}, callOptions),
     ...mapValues(
-      serverEndpoints,
-      (endpoint) => (server: string, input: object, callOptions?: CallOptions) =>
+      { ...serverEndpoints, ...roomEndpoints },
+      (endpoint: AnyEndpoint<Audience>) => (server: string, input: object, callOptions?: CallOptions) =>
         call(server, endpoint, input, callOptions),
     ),
+    ...mapValues(
+      inputlessEndpoints,
+      (endpoint) => (server: string, callOptions?: CallOptions) => call(server, endpoint, {}, callOptions),
+    ),
+    openid: {
+      userinfo: (server: string, accessToken: string, callOptions?: CallOptions) =>
+        call(server, openIdUserinfo, { accessToken }, callOptions),
+    },
   });
 
   const known = async (server: string): Promise<string> => {
@@ -112,7 +121,7 @@ export function createClient(options: ClientOptions = {}): Client {
     await failover.records.load([server]);
     return server;
   };
-  const rest: Omit<Client, keyof ServerCalls | "safe"> = {
+  const rest: Omit<Client, keyof ServerCalls | keyof DirectRoomCalls | "safe"> = {
     serverName: origin === "" ? undefined : origin,
     resolver,
     backoff: {

@@ -141,6 +141,14 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
   readonly olderVersion?: OlderVersion;
   /** What a valid response is. */
   readonly response: ResponseSchema<Output>;
+  /**
+   * What is wrong with a valid response of a certain server, where not every server may say everything: a user may only
+   * be vouched for by the user's own server, for example. Absent, or undefined, is nothing.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: it is only asked about an Output; the type of which it must not narrow
+  readonly fault?: (answer: any, server: string) => SchemaIssue | undefined;
+  /** The fields of the input that are secrets, which no error may quote. */
+  readonly secrets?: ReadonlyArray<keyof NoInfer<Input> & string>;
   /** The fields of a response that are arrays of events (PDUs): of these, bad ones are left out one by one. */
   readonly events?: readonly string[];
   /** The section of the specification or the MSC. */

@@ -87,7 +87,9 @@ async function askOnce<Output>(
         tooLarge: response.tooLarge,
       },
       endpoint,
+      server,
     );
+    if (outcome.kind === "error") outcome = { ...outcome, text: withoutSecrets(outcome.text, request.secrets) };
   } catch (error) {
     outcome = failure(error, cancellation);
     cause = error;
@@ -105,6 +107,13 @@ async function askOnce<Output>(
     errcode: outcome.kind === "error" ? outcome.errcode : undefined,
   }));
   return { outcome, verdict, error: outcomeError(outcome, verdict, about, cause) };
+}
+
+/** A server may repeat what it was told, as it came or as it stood in the URL. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets
+    .flatMap((secret) => [secret, encodeURIComponent(secret)])
+    .reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
 }
 
 /** Sends to where the server is. Where a remembered answer leads to nobody any more, the name is resolved afresh, once. */
@@ -143,7 +152,8 @@ function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
   if (!(error instanceof TransportError) || error instanceof SignError) throw error;
   const kinds = {
     ERR_CONNECT: "connect",
-    ERR_ADDRESS_REFUSED: "connect",
+    ERR_ADDRESS_REFUSED: "notAllowed",
+    ERR_PROXY: "notAllowed",
     ERR_TLS: "tls",
     ERR_CONNECTION_LOST: "connectionLost",
     ERR_TIMEOUT: "timeout",

@@ -19,8 +19,8 @@ export type {
   EachPublicRoomInput,
   RoomInHierarchy,
 } from "./client/iterate.js";
-export type { RoomCalls } from "./client/room-calls.js";
-export type { ServerCalls } from "./client/server-calls.js";
+export type { DirectRoomCalls, RoomCalls } from "./client/room-calls.js";
+export type { OpenIdCalls, ServerCalls } from "./client/server-calls.js";
 export { createClient } from "./client.js";
 export type { AddressQuestion, AllowAddress } from "./connect/address-policy.js";
 export type { ConnectOptions } from "./connect/connector.js";

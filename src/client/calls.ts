@@ -44,7 +44,7 @@ export type RoomCall<Input, Output> = (
 export type SafeTwin<Calls> = {
   readonly [Name in keyof Calls]: Calls[Name] extends (...args: infer Args) => Promise<infer Result>
     ? (...args: Args) => Promise<SafeAnswer<Result extends Answer<infer Output> ? Output : Result>>
-    : never;
+    : SafeTwin<Calls[Name]>;
 };
 
 /** An endpoint of any input: each call has the input of its own one, as the interfaces of the calls say. */

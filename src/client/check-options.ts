@@ -1,3 +1,4 @@
+import { isAbortSignal } from "../connect/budget.js";
 import { OptionError, quoted, SignError } from "../errors.js";
 import type { BackoffOptions } from "../failover/server-records.js";
 import { parseServerName } from "../name/server-name.js";
@@ -30,7 +31,7 @@ export function checkedKeys({ serverName, signingKey }: ClientOptions): readonly
 /** Checks the options of a client that no room checks for itself. */
 export function checkClientOptions(options: ClientOptions): void {
   if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
-  const { store, userAgent, maxConnectionsPerServer, connectTo, backoff } = options;
+  const { store, userAgent, maxConnectionsPerServer, backoff } = options;
   if (
     store !== undefined &&
     !(["get", "set", "delete"] as const).every((name) => typeof store?.[name] === "function")
@@ -46,7 +47,6 @@ export function checkClientOptions(options: ClientOptions): void {
   ) {
     throw wrong("maxConnectionsPerServer", maxConnectionsPerServer, "a positive integer");
   }
-  if (connectTo !== undefined && typeof connectTo !== "function") throw wrong("connectTo", connectTo, "a function");
   if (backoff !== undefined) checkBackoff(backoff);
 }
 
@@ -62,12 +62,7 @@ function checkBackoff(backoff: BackoffOptions): void {
 export function checkCallOptions(options: RoomCallOptions & CallOptions): void {
   if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
   const { signal, timeout, rounds, joinedVia } = options;
-  if (
-    signal !== undefined &&
-    !(typeof signal?.addEventListener === "function" && typeof signal.aborted === "boolean")
-  ) {
-    throw wrong("signal", signal, "an AbortSignal");
-  }
+  if (signal !== undefined && !isAbortSignal(signal)) throw wrong("signal", signal, "an AbortSignal");
   if (timeout !== undefined && !isPositive(timeout)) throw wrong("timeout", timeout, "milliseconds, such as 20_000");
   if (rounds !== undefined && !(Number.isSafeInteger(rounds) && rounds >= 1 && rounds <= 100)) {
     throw wrong("rounds", rounds, "a whole number from 1 to 100");

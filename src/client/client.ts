@@ -8,7 +8,7 @@ import type { CallOptions, RoomCallOptions, RoomOptions } from "../options.js";
 import type { Resolver } from "../resolve/resolver.js";
 import type { Answer, SafeAnswer, SafeTwin } from "./calls.js";
 import type { EachBackfilledInput, EachInHierarchyInput, EachPublicRoomInput, RoomInHierarchy } from "./iterate.js";
-import type { RoomCalls } from "./room-calls.js";
+import type { DirectRoomCalls, RoomCalls } from "./room-calls.js";
 import type { ServerCalls } from "./server-calls.js";
 
 /** The safe twin of {@link Room.request}. */
@@ -78,11 +78,11 @@ export interface PartialStateControl {
 }
 
 /** A client of the federation. */
-export interface Client extends ServerCalls {
+export interface Client extends ServerCalls, DirectRoomCalls {
   /** Our own server name; `undefined` in unsigned mode. */
   readonly serverName: string | undefined;
   /** The same calls, which return errors instead of throwing them. */
-  readonly safe: SafeTwin<ServerCalls> & SafeServerRequest;
+  readonly safe: SafeTwin<ServerCalls> & SafeTwin<DirectRoomCalls> & SafeServerRequest;
   /** Servers that fail. */
   readonly backoff: BackoffControl;
   /** Servers that are still joining rooms. */

@@ -28,7 +28,7 @@ import type {
 import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from "../endpoints/room-reads.js";
 import type { ExchangeThirdPartyInviteInput } from "../endpoints/third-party-invites.js";
 import { exchangeThirdPartyInvite } from "../endpoints/third-party-invites.js";
-import type { AnyEndpoint, RoomCall } from "./calls.js";
+import type { Answer, AnyEndpoint, RoomCall, ServerCall } from "./calls.js";
 
 /** The calls about a room: any resident may answer, and the library finds one that can. */
 export interface RoomCalls {
@@ -148,6 +148,16 @@ export interface RoomCalls {
    */
   exchangeThirdPartyInvite: RoomCall<ExchangeThirdPartyInviteInput, EmptyResponse>;
 }
+
+/** The calls about a room, put to one named server: nobody else is asked. The room goes into the input. */
+export type DirectRoomCalls = {
+  readonly [Name in keyof RoomCalls]: RoomCalls[Name] extends (
+    input: infer Input,
+    options?: never,
+  ) => Promise<Answer<infer Output>>
+    ? ServerCall<Input & (Name extends "event" ? { roomId?: string } : { roomId: string }), Output>
+    : never;
+};
 
 /** The endpoint behind each call about a room. */
 export const roomEndpoints: Readonly<Record<keyof RoomCalls, AnyEndpoint<"resident">>> = {

@@ -1,10 +1,11 @@
-import type { Endpoint, JsonObject } from "../endpoint.js";
+import type { JsonObject } from "../endpoint.js";
 import type { InviteInput, InviteResponse } from "../endpoints/invites.js";
 import { invite } from "../endpoints/invites.js";
 import type { QueryKeysInput, QueryKeysResponse, QueryServerKeysInput, ServerKeys } from "../endpoints/keys.js";
 import { queryKeys, queryServerKeys, serverKeys } from "../endpoints/keys.js";
 import type { EmptyResponse } from "../endpoints/membership.js";
 import type {
+  OpenIdUserinfoResponse,
   QueryDirectoryInput,
   QueryDirectoryResponse,
   QueryInput,
@@ -33,6 +34,18 @@ import { claimUserKeys, queryUserKeys, userDevices } from "../endpoints/users.js
 import type { CallOptions } from "../options.js";
 import type { AnyEndpoint, ServerCall } from "./calls.js";
 
+/** The calls about OpenID tokens, which users give to services that want to know who they are. */
+export interface OpenIdCalls {
+  /**
+   * `GET /_matrix/federation/v1/openid/userinfo`: the user who gave out a token. Unsigned. 10 seconds for each try. It is
+   * made sure that the user is one of the server's own; which server to ask you must know by other means.
+   * @throws {@link MatrixError} `M_UNKNOWN_TOKEN` when the token is wrong or has expired.
+   * @throws {@link ResponseError} `ERR_RESPONSE_INVALID` when the server vouches for a user of another server.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1openiduserinfo
+   */
+  userinfo(server: string, accessToken: string, options?: CallOptions): Promise<OpenIdUserinfoResponse>;
+}
+
 /** The calls that ask one named server. */
 export interface ServerCalls {
   /**
@@ -41,13 +54,13 @@ export interface ServerCalls {
    */
   version(server: string, options?: CallOptions): Promise<VersionResponse>;
   /**
-   * `GET /_matrix/key/v2/server`: the keys that a server signs with. Unsigned; the input is empty. 10 seconds for each
-   * try. Times in the answer are Unix times in milliseconds. The signatures are not checked, nor that `server_name` is
-   * the server that was asked.
-   * @throws {@link ResponseError} `ERR_RESPONSE_INVALID` when the answer has not the form of a key document.
+   * `GET /_matrix/key/v2/server`: the keys that a server signs with. Unsigned. 10 seconds for each try. Times in
+   * the answer are Unix times in milliseconds. The signatures are not checked.
+   * @throws {@link ResponseError} `ERR_RESPONSE_INVALID` when the answer has not the form of a key document, or is that
+   * of another server.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixkeyv2server
    */
-  serverKeys: ServerCall<object, ServerKeys>;
+  serverKeys(server: string, options?: CallOptions): Promise<ServerKeys>;
   /**
    * `GET /_matrix/key/v2/query/{serverName}`: another server's keys, from the notary that is asked. Unsigned. 20 seconds
    * for each try. No signature is checked; `isServerKeys` tells the documents that have the right form.
@@ -64,6 +77,8 @@ export interface ServerCalls {
    * @see https://spec.matrix.org/latest/server-server-api/#post_matrixkeyv2query
    */
   queryKeys: ServerCall<QueryKeysInput, QueryKeysResponse>;
+  /** Whom tokens of users are from. */
+  readonly openid: OpenIdCalls;
   /**
    * `GET /_matrix/federation/v1/query/directory`: the room behind an alias; ask the server in the alias.
    * @throws {@link MatrixError} `M_NOT_FOUND` when there is no such alias.
@@ -163,9 +178,12 @@ export interface ServerCalls {
   onBindThirdPartyIdentifier: ServerCall<OnBindThirdPartyIdentifierInput, EmptyResponse>;
 }
 
+type InputlessCalls = "version" | "serverKeys";
+
 /** The endpoint behind each call to one server that takes an input. */
-export const serverEndpoints: Readonly<Record<Exclude<keyof ServerCalls, "version">, AnyEndpoint<"server">>> = {
-  serverKeys,
+export const serverEndpoints: Readonly<
+  Record<Exclude<keyof ServerCalls, InputlessCalls | "openid">, AnyEndpoint<"server">>
+> = {
   queryServerKeys,
   queryKeys,
   queryDirectory,
@@ -182,5 +200,5 @@ export const serverEndpoints: Readonly<Record<Exclude<keyof ServerCalls, "versio
   onBindThirdPartyIdentifier,
 };
 
-/** The endpoint behind `version`, which takes no input. */
-export const versionEndpoint: Endpoint<object, VersionResponse, "server"> = version;
+/** The endpoint behind each call to one server that takes no input. */
+export const inputlessEndpoints: Readonly<Record<InputlessCalls, AnyEndpoint<"server">>> = { version, serverKeys };

@@ -7,10 +7,16 @@ export class BudgetSpent extends Error {
 
   /** Says how long the task had. */
   constructor(budgetMs: number) {
-    super(`no answer within ${budgetMs} ms`);
+    super(`no answer within ${Math.round(budgetMs)} ms`);
     this.name = "BudgetSpent";
     this.budgetMs = budgetMs;
   }
+}
+
+/** Whether a value is an `AbortSignal`, of whatever library. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  const { addEventListener, aborted } = (value ?? {}) as { addEventListener?: unknown; aborted?: unknown };
+  return typeof addEventListener === "function" && typeof aborted === "boolean";
 }
 
 /**

@@ -1,7 +1,10 @@
 import { cleanText } from "../errors.js";
 
-/** How far a connection came: refused by the address policy, not reached, or reached and found wanting in its TLS. */
-export type ConnectStage = "policy" | "reach" | "tls";
+/**
+ * How far a connection came: refused by the address policy, stopped by a proxy of ours, not reached, or reached and found
+ * wanting in its TLS. The first two are no fault of the server's.
+ */
+export type ConnectStage = "policy" | "proxy" | "reach" | "tls";
 
 /** One address that a connection was tried to in vain. */
 export interface FailedTry {
@@ -31,8 +34,9 @@ const opensslReason = (error: Error): string | undefined => {
 const isNoTls = (error: Error): boolean =>
   ["wrong version number", "packet length too long"].includes(opensslReason(error) ?? "");
 
-// The message of such an error is made of numbers and the names of OpenSSL's source files.
-const messageOf = (error: Error): string => opensslReason(error) ?? error.message;
+/** An error's message in words: OpenSSL's own is made of numbers and the names of its source files. */
+export const messageOf = (error: Error): string =>
+  isNoTls(error) ? "answers with something that is no TLS" : (opensslReason(error) ?? error.message);
 
 /** What a person should read of all tries: each text once, and not more of them than fit into a line or two. */
 function triesText(tries: readonly FailedTry[]): string {
@@ -47,7 +51,6 @@ const MAX_TEXTS = 8;
 function tryText({ address, port, stage, error }: FailedTry): string {
   const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   if (stage === "policy") return cleanText(error.message, 300);
-  if (isNoTls(error)) return `${where} answers with something that is no TLS`;
   const code = codeOf(error);
   // A code of the operating system says all; what TLS or a proxy found wrong is said by the message alone.
   const isPlain = stage === "reach" && code !== undefined && !code.startsWith("ERR_PROXY_");
@@ -65,7 +68,9 @@ export class ConnectFailure extends Error {
 
   /** From the tries; there is at least one. */
   constructor(tries: readonly FailedTry[]) {
-    const stage = (["tls", "reach", "policy"] as const).find((each) => tries.some((one) => one.stage === each));
+    const stage = (["tls", "reach", "proxy", "policy"] as const).find((each) =>
+      tries.some((one) => one.stage === each),
+    );
     super(triesText(tries));
     this.name = "ConnectFailure";
     this.tries = tries;

@@ -4,14 +4,14 @@ import type { buildConnector } from "undici";
 import { OptionError, quoted } from "../errors.js";
 import { type AllowAddress, createAddressPolicy } from "./address-policy.js";
 import { BudgetSpent, withinBudget } from "./budget.js";
-import { ConnectFailure, type ConnectStage, codeOf, type FailedTry } from "./connect-failure.js";
+import { ConnectFailure, codeOf, type FailedTry } from "./connect-failure.js";
 import { createProxyChoice, openTunnel, ProxyError, type ProxyOption } from "./proxy.js";
 import { race, type Try } from "./race.js";
 import { secured } from "./secured.js";
 import { inSrvOrder } from "./srv-order.js";
-import type { ConnectTo, Destination } from "./target.js";
+import type { ConnectAddress, ConnectTarget, ConnectTo, Destination } from "./target.js";
 import { inspectTls, type TlsReport } from "./tls-inspection.js";
-import { createTrust, type TlsException, type Trust } from "./trust.js";
+import { contextFor, createTrust, type TlsException, type Trust } from "./trust.js";
 
 /** How connections are made: for every request alike, those for `.well-known` and their redirects included. */
 export interface ConnectOptions {
@@ -73,12 +73,28 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** More addresses than this would only let a hostile DNS make us knock at a thousand doors. */
 const MAX_ADDRESSES = 32;
 
-const timedOut = (address: string, port: number, stage: ConnectStage, { message }: Error): FailedTry => ({
-  address,
-  port,
-  stage,
-  error: Object.assign(new Error(message), { code: "ETIMEDOUT" }),
-});
+const timedOut = ({ address, port }: Candidate, isReached: boolean, { budgetMs }: BudgetSpent): FailedTry => {
+  const message = `no answer${isReached ? " in the TLS handshake" : ""} within ${Math.round(budgetMs)} ms`;
+  const error = Object.assign(new Error(message), { code: "ETIMEDOUT" });
+  return { address, port, stage: isReached ? "tls" : "reach", error };
+};
+
+const wrongConnectTo = (what: string): OptionError =>
+  new OptionError("ERR_OPTION", `The function given as the option \`connectTo\` must return ${what}.`);
+
+/** What `connectTo` makes of an address. */
+function redirected(from: ConnectTarget, connectTo: ConnectTo | undefined): ConnectTarget {
+  const to: unknown = connectTo?.(from);
+  if (to === undefined) return from;
+  const { address, port } = (to ?? {}) as Readonly<Record<keyof ConnectAddress, unknown>>;
+  if (typeof address !== "string" || isIP(address) === 0) {
+    throw wrongConnectTo(`undefined or an object with an IP address, and not with the address ${quoted(address)}`);
+  }
+  if (!(typeof port === "number" && Number.isInteger(port) && port > 0 && port < 65_536)) {
+    throw wrongConnectTo(`a port from 1 to 65535 beside the address, and not ${quoted(port)}`);
+  }
+  return { hostname: from.hostname, address, port };
+}
 
 /**
  * Creates a connector.
@@ -87,9 +103,13 @@ const timedOut = (address: string, port: number, stage: ConnectStage, { message 
  */
 export function createConnector(options: ConnectOptions = {}): Connector {
   const { connectTo } = options;
+  if (connectTo !== undefined && typeof connectTo !== "function") {
+    throw new OptionError("ERR_OPTION", `The option \`connectTo\` is ${quoted(connectTo)}; it must be a function.`);
+  }
   const refusal = createAddressPolicy(options.allowAddress);
   const proxyFor = createProxyChoice(options.proxy);
-  const trust = createTrust(options.ca, options.tlsExceptions);
+  const usual = contextFor("ca", options.ca);
+  const trust = createTrust(usual, options.tlsExceptions);
 
   /** Where the addresses really lead. Those that may not be connected to go to `failed`. */
   function candidatesOf({ targets }: Destination, failed: FailedTry[]): Candidate[] {
@@ -97,10 +117,7 @@ export function createConnector(options: ConnectOptions = {}): Connector {
       addresses.map(({ address }) => ({ hostname, address, port })),
     );
     return all.slice(0, MAX_ADDRESSES).flatMap((from) => {
-      const to = { ...from, ...connectTo?.(from) };
-      if (isIP(to.address) === 0) {
-        throw new OptionError("ERR_OPTION", `connectTo must return an IP address, not ${quoted(to.address)}.`);
-      }
+      const to = redirected(from, connectTo);
       // Checked here and nowhere else, on the very address that is dialled: DNS has no chance to change its mind.
       const reason = to.address === from.address ? refusal(to) : undefined;
       if (reason === undefined) return [{ ...to, proxy: proxyFor(from) }];
@@ -134,14 +151,16 @@ export function createConnector(options: ConnectOptions = {}): Connector {
       reached();
     };
     try {
-      const tunnel = proxy && (await openTunnel(proxy, { address, port }, signal, options.ca));
+      const tunnel = proxy && (await openTunnel(proxy, { address, port }, signal, usual));
       if (tunnel) onReached();
       return await secured({ address, port, tunnel, tlsName, trust: trusted }, signal, onReached);
     } catch (error) {
       signal.throwIfAborted();
       // Who breaks off in the handshake has not said what is wrong: it may be no TLS server, or be going down.
       const isTls = isReached && !["ECONNRESET", "EPIPE"].includes(codeOf(error) ?? "");
-      failed.push({ address, port, stage: isTls ? "tls" : "reach", error: error as Error });
+      const isOurProxy = error instanceof ProxyError && error.code !== "ERR_PROXY_NOT_CONNECTED";
+      const stage = isOurProxy ? "proxy" : isTls ? "tls" : "reach";
+      failed.push({ address, port, stage, error: error as Error });
       throw error;
     }
   }
@@ -155,10 +174,15 @@ export function createConnector(options: ConnectOptions = {}): Connector {
     const { tlsName } = destination;
     const candidates = checkedCandidates(destination, failed);
     if (candidates.length === 0) throw new ConnectFailure(failed);
+    const reached = new Set<Candidate>();
     let made: TLSSocket | undefined;
     try {
       return await withinBudget(timeoutMs, signal, async (inner) => {
-        const attempt: Try<Candidate, TLSSocket> = (...args) => tryOne(tlsName, trust(tlsName), failed, ...args);
+        const attempt: Try<Candidate, TLSSocket> = (candidate, ofRace, onReached) =>
+          tryOne(tlsName, trust(tlsName), failed, candidate, ofRace, () => {
+            reached.add(candidate);
+            onReached();
+          });
         made = await race(candidates, attempt, inner, (late) => late.destroy());
         // Too late: nobody takes it any more.
         if (inner.aborted) made.destroy();
@@ -170,7 +194,7 @@ export function createConnector(options: ConnectOptions = {}): Connector {
       if (error instanceof BudgetSpent) {
         const told = new Set(failed.map(({ address, port }) => `${address} ${port}`));
         const silent = candidates.filter(({ address, port }) => !told.has(`${address} ${port}`));
-        failed.push(...silent.map(({ address, port }) => timedOut(address, port, "reach", error)));
+        failed.push(...silent.map((each) => timedOut(each, reached.has(each), error)));
       }
       if (failed.length === 0) throw error;
       throw new ConnectFailure(failed);
@@ -200,9 +224,7 @@ export function createConnector(options: ConnectOptions = {}): Connector {
       });
     } catch (error) {
       signal.throwIfAborted();
-      const { address, port } = candidate;
-      const stage = connectMs === undefined ? "reach" : "tls";
-      if (error instanceof BudgetSpent) failed.push(timedOut(address, port, stage, error));
+      if (error instanceof BudgetSpent) failed.push(timedOut(candidate, connectMs !== undefined, error));
       // Nobody's network: a bug, or a function of the caller's.
       else if (failed.length === 0) throw error;
       throw new ConnectFailure(failed);

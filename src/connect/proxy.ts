@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { isIP, connect as openTcp, type Socket } from "node:net";
-import { connect as openTls } from "node:tls";
+import { connect as openTls, type SecureContext } from "node:tls";
 import { getProxyForUrl } from "proxy-from-env";
 import { Client, errors } from "undici";
 import { onSignalAbort } from "../cancellation.js";
 import { cleanText, OptionError } from "../errors.js";
+import { messageOf } from "./connect-failure.js";
 import { checkServerIdentity } from "./server-identity.js";
 import type { ConnectTarget } from "./target.js";
 
@@ -17,13 +18,14 @@ export type ProxyOption = string | false | ((to: ConnectTarget) => string | unde
 
 /**
  * What went wrong with a proxy: the environment names none that can be used, it cannot be reached, it answers with
- * something that is no answer, or it refuses.
+ * something that is no answer, it refuses, or it is the other end that it cannot reach.
  */
 export type ProxyErrorCode =
   | "ERR_PROXY_SETTING"
   | "ERR_PROXY_UNREACHABLE"
   | "ERR_PROXY_INVALID_ANSWER"
-  | "ERR_PROXY_REFUSED";
+  | "ERR_PROXY_REFUSED"
+  | "ERR_PROXY_NOT_CONNECTED";
 
 /** The way through the proxy failed. It never holds the proxy's URL or bytes of its answer: both may have a password. */
 export class ProxyError extends Error {
@@ -108,7 +110,7 @@ export function createProxyChoice(proxy: ProxyOption | undefined): (to: ConnectT
 }
 
 /** Begins to connect to the proxy; `ready` is the event that says that it is done. */
-function dial(proxy: URL, ca: string | readonly string[] | undefined): { socket: Socket; ready: string } {
+function dial(proxy: URL, secureContext: SecureContext | undefined): { socket: Socket; ready: string } {
   const isTls = proxy.protocol === "https:";
   const host = proxy.hostname.replace(/^\[|\]$/g, "");
   const port = Number(proxy.port || (isTls ? 443 : 80));
@@ -120,7 +122,7 @@ function dial(proxy: URL, ca: string | readonly string[] | undefined): { socket:
     servername: isIP(name) === 0 ? name : "",
     ALPNProtocols: ["http/1.1"],
     checkServerIdentity: (_dialled, certificate) => checkServerIdentity(name, certificate),
-    ...(ca !== undefined && { ca: typeof ca === "string" ? ca : [...ca] }),
+    secureContext,
   });
   return { socket, ready: "secureConnect" };
 }
@@ -150,7 +152,7 @@ function askForTunnel(socket: Socket, authority: string, authorization: string |
 
 function unreachable(error: Error & { code?: unknown }, proxy: URL): ProxyError {
   const isTls = proxy.protocol === "https:";
-  const reason = cleanText(!isTls && typeof error.code === "string" ? error.code : error.message);
+  const reason = cleanText(!isTls && typeof error.code === "string" ? error.code : messageOf(error));
   const hint = isTls ? "; the URL of a proxy that speaks no TLS begins with http://" : "";
   return new ProxyError("ERR_PROXY_UNREACHABLE", `the proxy cannot be reached (${reason})${hint}`, { cause: error });
 }
@@ -173,7 +175,9 @@ function refused(status: number, authority: string, hasCredentials: boolean): Pr
       : hasCredentials
         ? "check the user name and the password in its URL"
         : "it wants credentials, as in http://user:password@proxy.example:3128";
-  return new ProxyError("ERR_PROXY_REFUSED", `the proxy answered ${status}: ${advice}`);
+  return status >= 500
+    ? new ProxyError("ERR_PROXY_NOT_CONNECTED", `the proxy answered ${status}: it cannot connect to ${authority}`)
+    : new ProxyError("ERR_PROXY_REFUSED", `the proxy answered ${status}: ${advice}`);
 }
 
 /**
@@ -183,21 +187,22 @@ function refused(status: number, authority: string, hasCredentials: boolean): Pr
  * @param proxy - The proxy's URL, with credentials where it wants some.
  * @param to - The IP address and the TCP port to connect to.
  * @param signal - Ends it at any moment; no socket is left, and the promise rejects with the signal's reason.
- * @param ca - Certificates of CAs (PEM) to trust instead of Node's own ones for a proxy that is reached over TLS.
+ * @param trusted - The CAs to trust instead of Node's own ones for a proxy that is reached over TLS.
  * @returns The socket to the other end, with all bytes that came from there, ready for `tls.connect({ socket })`. From
  * then on it is the caller's. An error of it that nobody listens to yet does not end the process.
- * @throws {@link ProxyError} `ERR_PROXY_UNREACHABLE`, `ERR_PROXY_INVALID_ANSWER` or `ERR_PROXY_REFUSED`.
+ * @throws {@link ProxyError} `ERR_PROXY_UNREACHABLE`, `ERR_PROXY_INVALID_ANSWER`, `ERR_PROXY_REFUSED`, or
+ * `ERR_PROXY_NOT_CONNECTED` where the proxy did what it could.
  */
 export async function openTunnel(
   proxy: URL,
   to: { readonly address: string; readonly port: number },
   signal: AbortSignal,
-  ca?: string | readonly string[],
+  trusted?: SecureContext,
 ): Promise<Socket> {
   signal.throwIfAborted();
   const authority = hostPort(to.address, to.port);
   const authorization = credentialsOf(proxy);
-  const { socket, ready } = dial(proxy, ca);
+  const { socket, ready } = dial(proxy, trusted);
   // Always one listener, for an error between two of the steps.
   socket.on("error", () => {});
   // Every step ends with the socket. The error wakes those that wait for an event of it.

@@ -9,17 +9,30 @@ export type TlsException =
   | {
       /** Certificates of CAs to trust for this name instead of all others: PEM. */
       readonly ca: string | readonly string[];
+      /** Not beside `ca`. */
+      readonly fingerprint256?: undefined;
+      /** Not beside `ca`. */
+      readonly verify?: undefined;
     }
   | {
       /**
        * The SHA-256 fingerprint of the certificate itself, as `openssl x509 -noout -fingerprint -sha256` prints it:
-       * 64 hexadecimal digits, with or without colons. Neither its issuer, its name nor its dates are checked then.
+       * 64 hexadecimal digits, with or without colons and what it prints before them. Neither its issuer, its name nor
+       * its dates are checked then.
        */
       readonly fingerprint256: string;
+      /** Not beside `fingerprint256`. */
+      readonly ca?: undefined;
+      /** Not beside `fingerprint256`. */
+      readonly verify?: undefined;
     }
   | {
       /** No check at all: anybody between you and the server can read and change what is sent. */
       readonly verify: false;
+      /** Not beside `verify`. */
+      readonly ca?: undefined;
+      /** Not beside `verify`. */
+      readonly fingerprint256?: undefined;
     };
 
 /** What a server must show in its TLS handshake. */
@@ -46,8 +59,18 @@ function certificatesIn(pem: string): string[] {
   return starts.map((start, at) => new X509Certificate(pem.slice(start, starts[at + 1])).toString());
 }
 
-function contextFor(option: string, ca: string | readonly string[] | undefined): SecureContext {
+/**
+ * The CAs that an option names; Node's own ones where it is absent.
+ *
+ * @param option - The option's name, for the error.
+ * @throws {@link OptionError} `ERR_OPTION` when it holds no certificate, or one that cannot be read.
+ */
+export function contextFor(option: string, ca: string | readonly string[] | undefined): SecureContext {
   const certificates: readonly unknown[] = ca === undefined ? [] : typeof ca === "string" ? [ca] : ca;
+  if (ca?.length === 0 && Array.isArray(ca)) {
+    const advice = "leave it out to trust the usual CAs";
+    throw new OptionError("ERR_OPTION", `The option \`${option}\` is an empty list, which trusts nobody; ${advice}.`);
+  }
   if (!(Array.isArray(certificates) && certificates.every(isPem))) {
     throw new OptionError("ERR_OPTION", `The option \`${option}\` must be PEM text, or a list of such texts.`);
   }
@@ -61,7 +84,7 @@ function contextFor(option: string, ca: string | readonly string[] | undefined):
 
 function exceptionFor(name: string, exception: TlsException, usual: SecureContext): Trust {
   const option = `tlsExceptions[${quoted(name)}]`;
-  const { ca, fingerprint256, verify } = (exception ?? {}) as { ca?: string; fingerprint256?: string; verify?: false };
+  const { ca, fingerprint256, verify } = (exception ?? {}) as Partial<TlsException>;
   if ([ca, fingerprint256, verify].filter((field) => field !== undefined).length !== 1) {
     throw new OptionError("ERR_OPTION", `The option \`${option}\` must have one of ca, fingerprint256 and verify.`);
   }
@@ -70,7 +93,8 @@ function exceptionFor(name: string, exception: TlsException, usual: SecureContex
     if (verify === false) return { context: usual, verifies: false, fingerprint: undefined };
     throw new OptionError("ERR_OPTION", `The option \`${option}.verify\` can only be false.`);
   }
-  const fingerprint = String(fingerprint256).replaceAll(":", "").toUpperCase();
+  const digits = String(fingerprint256).replace(/^sha-?256 fingerprint=/i, "");
+  const fingerprint = digits.replaceAll(":", "").toUpperCase();
   if (!/^[0-9A-F]{64}$/.test(fingerprint)) {
     throw new OptionError("ERR_OPTION", `The option \`${option}.fingerprint256\` must be 64 hexadecimal digits.`);
   }
@@ -101,13 +125,13 @@ function exceptionKey(name: string): string {
 /**
  * What is trusted for each name. Contexts are made once: reading a bundle of CAs takes longer than a handshake.
  *
+ * @param context - The CAs where there is no exception.
  * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
  */
 export function createTrust(
-  ca: string | readonly string[] | undefined,
+  context: SecureContext,
   exceptions: Readonly<Record<string, TlsException>> = {},
 ): (tlsName: string) => Trust {
-  const context = contextFor("ca", ca);
   const usual: Trust = { context, verifies: true, fingerprint: undefined };
   if (typeof exceptions !== "object" || exceptions === null || Array.isArray(exceptions)) {
     const right = "an object of host names with their exceptions";

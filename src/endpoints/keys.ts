@@ -79,6 +79,8 @@ export const serverKeys: Endpoint<object, ServerKeys, "server"> = defineEndpoint
   audience: "server",
   timeoutMs: 10_000,
   universal: true,
+  fault: ({ server_name }: ServerKeys, server) =>
+    server_name === server ? undefined : { message: "expected the name of this server", path: ["server_name"] },
   response: guard<ServerKeys>(serverKeysSchema),
   spec: `${SPEC}#get_matrixkeyv2server`,
 });

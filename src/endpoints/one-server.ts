@@ -129,15 +129,15 @@ export interface OpenIdUserinfoInput {
 
 /** The answer of {@link openIdUserinfo}. */
 export interface OpenIdUserinfoResponse {
-  /** The user who gave out the token, as the server says: believe it only of a user of that server. */
+  /** The user who gave out the token; of the server that was asked. */
   sub: string;
 }
 
 /**
  * `GET /_matrix/federation/v1/openid/userinfo`: who gave out an OpenID token. Unsigned.
  *
- * Any server may say any `sub`: the caller must check with {@link isSubjectOf} that the user is of the server that was
- * asked, and must know by other means which server that is.
+ * An answer whose `sub` is no user of the server that was asked is invalid. Which server to ask must be known by other
+ * means: any server may vouch for its own users.
  */
 export const openIdUserinfo: Endpoint<OpenIdUserinfoInput, OpenIdUserinfoResponse, "server"> = defineEndpoint({
   name: "openid_userinfo",
@@ -149,12 +149,9 @@ export const openIdUserinfo: Endpoint<OpenIdUserinfoInput, OpenIdUserinfoRespons
   timeoutMs: 10_000,
   maxResponseBytes: 64 * 1024,
   errors: [{ status: 401, errcode: "M_UNKNOWN_TOKEN" }],
-  // These speak of the token, not of us. A 401 counts as a failure of the server elsewhere; here strangers with wrong
-  // tokens could thus cut us off from it. Conduit and its descendants say M_UNAUTHORIZED, Dendrite M_MISSING_PARAM.
-  nextResidentOn: ["M_UNKNOWN_TOKEN", "M_UNAUTHORIZED", "M_MISSING_TOKEN", "M_MISSING_PARAM"].map((errcode) => ({
-    errcode,
-    status: 401,
-  })),
+  secrets: ["accessToken"],
+  fault: ({ sub }: OpenIdUserinfoResponse, server) =>
+    isSubjectOf(sub, server) ? undefined : { message: "expected a user of this server", path: ["sub"] },
   response: guard<OpenIdUserinfoResponse>(z.looseObject({ sub: z.string() })),
   spec: `${SPEC}#get_matrixfederationv1openiduserinfo`,
 });

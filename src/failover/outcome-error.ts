@@ -62,6 +62,7 @@ function failureError(
 
 const codes = {
   resolve: "ERR_CONNECT",
+  notAllowed: "ERR_ADDRESS_REFUSED",
   connect: "ERR_CONNECT",
   tls: "ERR_TLS",
   timeout: "ERR_TIMEOUT",

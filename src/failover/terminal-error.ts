@@ -12,6 +12,7 @@ const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
   unsupported: "allRefused",
   refused: "allRefused",
   rateLimited: "allUnavailable",
+  notAllowed: "allUnavailable",
   unavailable: "allUnavailable",
   invalid: "allUnavailable",
   obligationBroken: "allUnavailable",
@@ -71,7 +72,7 @@ export function terminalError(
   }
   if (attempts.length === 0 && retryAt !== undefined) {
     const message =
-      "Every server is in backoff or asked to be left alone. Wait; for those in backoff `ignoreBackoff` helps too.";
+      "Every server is in backoff or asked to be left alone. Wait; for those in backoff `ignoreBackoff` helps too, and `client.diagnose(server)` says what is wrong with one.";
     return new FailoverError("ERR_IN_BACKOFF", message, details);
   }
   const hurry = timeoutMs === undefined ? "" : ` The call's ${timeoutMs} ms are over.`;

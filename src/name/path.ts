@@ -34,7 +34,8 @@ export function fillPath(template: string, fields: Readonly<Record<string, unkno
  * The query string of a request, with its `?`; empty where there is nothing to say. Arrays repeat the parameter,
  * undefined is left out.
  *
- * @param query - The parameter's name on the wire to the field that fills it.
+ * @param query - The parameter's name on the wire to the field that fills it; `*` to a field that holds parameters of any
+ * name.
  * @throws {@link OptionError} `ERR_INPUT` when a field holds what cannot stand in a query.
  */
 export function fillQuery(
@@ -42,8 +43,15 @@ export function fillQuery(
   fields: Readonly<Record<string, unknown>>,
 ): string {
   const parts: string[] = [];
-  for (const [name, field] of Object.entries(query ?? {})) {
-    const value = fields[field];
+  const pairs = Object.entries(query ?? {}).flatMap(([name, field]): [string, string, unknown][] =>
+    name === "*"
+      ? recordOf(field, fields[field]).map(([own, value]) => [own, `${field}.${own}`, value])
+      : [[name, field, fields[field]]],
+  );
+  for (const [name, field, value] of pairs) {
+    if (!isWellFormed(name)) {
+      throw new OptionError("ERR_INPUT", `The parameter ${quoted(name)} has an unpaired surrogate in it.`);
+    }
     for (const item of Array.isArray(value) ? value : [value]) {
       if (item === undefined) continue;
       const text = typeof item === "boolean" ? String(item) : asText(field, item);
@@ -54,6 +62,13 @@ export function fillQuery(
     }
   }
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+/** The parameters in a field that holds parameters of any name; none where it is absent. */
+function recordOf(field: string, value: unknown): [string, unknown][] {
+  if (value === undefined) return [];
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return Object.entries(value);
+  throw new OptionError("ERR_INPUT", `The field ${quoted(field)} has the wrong type; it has to be an object.`);
 }
 
 function asText(field: string, value: unknown): string {

@@ -2,6 +2,7 @@ import ky from "ky";
 import type { Dispatcher } from "undici";
 import type { Cancellation } from "../cancellation.js";
 import { ConnectFailure, type ConnectStage } from "../connect/connect-failure.js";
+import { ProxyError } from "../connect/proxy.js";
 import { cleanText, OptionError, TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Collector, type RawResponse, SendFailure } from "./collect.js";
@@ -77,7 +78,8 @@ async function throughKy(
   return (await ky(url, { method, fetch, retry: 0, throwHttpErrors: false, timeout: false })) as unknown as RawResponse;
 }
 
-function headersOf(target: ResolvedServer, request: WireRequest): Record<string, string | string[]> {
+/** The headers of a request, `Host` exactly as the resolution says. */
+export function headersOf(target: ResolvedServer, request: WireRequest): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {
     host: target.host,
     accept: "application/json",
@@ -95,11 +97,13 @@ const connectErrors = {
     "ERR_ADDRESS_REFUSED",
     "The server has no address that may be connected to. Where it is meant, allow it with the option allowAddress.",
   ],
+  proxy: ["ERR_PROXY", "The proxy does not let the request through."],
   reach: ["ERR_CONNECT", "The server could not be connected to."],
   tls: ["ERR_TLS", "The server's certificate or its TLS was refused."],
 } as const satisfies Record<ConnectStage, readonly [string, string]>;
 
-function transportError(error: unknown, cancellation: Cancellation): unknown {
+/** The error that a caller may see, from what the connection or the request failed with. */
+export function transportError(error: unknown, cancellation: Cancellation): unknown {
   if (!(error instanceof SendFailure)) return error;
   const { cause, requestSent } = error;
   if (cancellation.aborted)
@@ -112,6 +116,7 @@ function transportError(error: unknown, cancellation: Cancellation): unknown {
   if (requestSent) {
     return new TransportError("ERR_CONNECTION_LOST", "The connection broke before the response was whole.", details);
   }
-  const [errorCode, text] = connectErrors[cause instanceof ConnectFailure ? cause.stage : "reach"];
+  const isProxy = cause instanceof ProxyError;
+  const [errorCode, text] = connectErrors[cause instanceof ConnectFailure ? cause.stage : isProxy ? "proxy" : "reach"];
   return new TransportError(errorCode, text, details);
 }

@@ -2,6 +2,7 @@ import type { Endpoint, OlderVersion } from "../endpoint.js";
 import { OptionError, quoted } from "../errors.js";
 import { checkEventId, checkRoomAlias, checkRoomId, checkUserId } from "../name/identifiers.js";
 import { fillPath, fillQuery } from "../name/path.js";
+import { parseServerName } from "../name/server-name.js";
 import { canonicalJson } from "./canonical-json.js";
 
 /** A request before it is known who is asked: everything that is the same for each server. */
@@ -12,6 +13,8 @@ export interface PreparedRequest {
   readonly uri: string;
   /** The body as canonical JSON; absent where there is none. */
   readonly content: string | undefined;
+  /** What no error may quote. */
+  readonly secrets: readonly string[];
   /** The same for servers that know only an older version of the endpoint; absent where there is none that suits. */
   readonly older: OlderRequest | undefined;
 }
@@ -29,6 +32,7 @@ const checks = Object.entries<(text: unknown) => string>({
   eventId: checkEventId,
   userId: checkUserId,
   roomAlias: checkRoomAlias,
+  serverName: (text) => parseServerName(text as string).name,
 });
 
 /**
@@ -66,11 +70,14 @@ export function prepareRequest<Input extends object>(
   for (const [field, check] of checks) {
     if (fields[field] !== undefined) check(fields[field]);
   }
-  const { olderVersion } = endpoint;
+  const { olderVersion, secrets = [] } = endpoint;
   return {
     method: endpoint.method,
     uri: fillPath(endpoint.path, fields) + fillQuery(endpoint.query, fields),
     content: endpoint.body && canonicalJson(bodyOf(endpoint, input, origin)),
+    secrets: secrets
+      .map((field) => fields[field])
+      .filter((value) => typeof value === "string" && value !== "") as string[],
     older:
       olderVersion && (olderVersion.suits?.(input) ?? true)
         ? { endpoint: olderVersion.endpoint, prepare: () => prepareRequest(olderVersion.endpoint, input, origin) }

@@ -30,6 +30,8 @@ export interface TestClientOptions {
   readonly ca: string;
   /** Opens loopback, which is closed to clients otherwise. */
   readonly allowAddress: readonly string[];
+  /** No proxy that the environment names: it knows no way to our loopback. */
+  readonly proxy: false;
   /**
    * Where to connect to instead; undefined for hosts outside the federation. Ports of its hosts on which it has no
    * server lead to port 1 of 127.0.0.1, where connections are refused.
@@ -105,6 +107,7 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
       dns: createLoopbackDns(hosts),
       ca: authority.ca,
       allowAddress: ["127.0.0.1"],
+      proxy: false,
       connectTo: createConnectTo(servers),
     },
     server: (name) => {

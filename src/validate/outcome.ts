@@ -1,8 +1,8 @@
 import type { ResponseIssue } from "../errors.js";
 import type { DroppedEvent } from "./events.js";
 
-/** Why no response came back. */
-export type FailureKind = "resolve" | "connect" | "tls" | "timeout" | "connectionLost";
+/** Why no response came back. `notAllowed`: our own address policy or proxy did not let the request out. */
+export type FailureKind = "notAllowed" | "resolve" | "connect" | "tls" | "timeout" | "connectionLost";
 
 /** What came of one attempt, before anybody says what it means. */
 export type Outcome<Output = unknown> =

@@ -1,4 +1,4 @@
-import type { Endpoint, SchemaResult } from "../endpoint.js";
+import type { Endpoint, SchemaIssue, SchemaResult } from "../endpoint.js";
 import { cleanText, type ResponseIssue } from "../errors.js";
 import { dropBadEvents } from "./events.js";
 import type { Outcome } from "./outcome.js";
@@ -24,11 +24,14 @@ const MAX_ISSUES = 10;
 /**
  * Reads a response into an {@link Outcome}: bytes to JSON under limits, JSON through the endpoint's schema, its events
  * one by one, an error body into its code. It never throws, whatever the server sent.
+ *
+ * @param server - The server that answered; where it is given, what it may not say is malformed.
  */
 export async function readOutcome<Output>(
   response: HttpResponse,
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
-  endpoint: Pick<Endpoint<any, Output>, "response" | "events">,
+  endpoint: Pick<Endpoint<any, Output>, "response" | "events" | "fault">,
+  server?: string,
 ): Promise<Outcome<Output>> {
   const { status } = response;
   if (status < 200 || status > 299) return readError(response);
@@ -44,6 +47,8 @@ export async function readOutcome<Output>(
   if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
   const issues = await schemaIssues(endpoint, json);
   if (issues.length > 0) return { kind: "malformed", status, issues };
+  const fault = server === undefined ? undefined : endpoint.fault?.(json as Output, server);
+  if (fault) return { kind: "malformed", status, issues: [issueOf(fault)] };
   const { dropped, emptied } = dropBadEvents(json, endpoint.events);
   if (emptied !== undefined) {
     return { kind: "malformed", status, issues: [{ path: `$.${emptied}`, message: "nothing in it is an event" }] };
@@ -59,10 +64,7 @@ async function schemaIssues(
   try {
     const judged = endpoint.response["~standard"].validate(json);
     const result: SchemaResult = "then" in judged ? await judged : judged;
-    return (result.issues ?? []).slice(0, MAX_ISSUES).map((issue) => ({
-      path: cleanText(`$${(issue.path ?? []).map(segment).join("")}`),
-      message: cleanText(issue.message),
-    }));
+    return (result.issues ?? []).slice(0, MAX_ISSUES).map(issueOf);
   } catch (error) {
     // A schema of the caller's that throws on hostile input: the answer is not valid, and nothing crashes.
     return [
@@ -70,6 +72,11 @@ async function schemaIssues(
     ];
   }
 }
+
+const issueOf = ({ path = [], message }: SchemaIssue): ResponseIssue => ({
+  path: cleanText(`$${path.map(segment).join("")}`),
+  message: cleanText(message),
+});
 
 function segment(part: PropertyKey | { readonly key: PropertyKey }): string {
   const key = typeof part === "object" ? part.key : part;

@@ -12,6 +12,7 @@ export type VerdictName =
   | "unsupported"
   | "rateLimited"
   | "unavailable"
+  | "notAllowed"
   | "invalid"
   | "obligationBroken"
   | "refused";
@@ -39,6 +40,7 @@ export const consequences: Readonly<Record<VerdictName, Consequence>> = {
   unsupported: { backoff: "none", next: "nextResident", laterRound: false },
   rateLimited: { backoff: "pause", next: "nextResident", laterRound: true },
   unavailable: { backoff: "count", next: "nextResident", laterRound: true },
+  notAllowed: { backoff: "none", next: "nextResident", laterRound: false },
   invalid: { backoff: "misbehaviour", next: "nextResident", laterRound: false },
   obligationBroken: { backoff: "misbehaviour", next: "nextResident", laterRound: false },
   refused: { backoff: "none", next: "stop", laterRound: false },
@@ -58,7 +60,7 @@ export interface JudgeContext {
 export type JudgedEndpoint = Pick<
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
   Endpoint<any, unknown>,
-  "audience" | "nextResidentOn" | "partialState" | "partialStateDisguise" | "universal"
+  "audience" | "authentication" | "nextResidentOn" | "partialState" | "partialStateDisguise" | "universal"
 >;
 
 /** A verdict with the rule that led to it. */
@@ -206,13 +208,20 @@ export const verdictRules: readonly VerdictRule[] = [
   },
   {
     verdict: "unavailable",
-    rule: "status 401 or 5xx",
-    when: onError(({ status }) => status === 401 || status >= 500),
+    rule: "status 5xx, or 401 to a signed request",
+    when: onError(
+      ({ status }, endpoint) => status >= 500 || (status === 401 && endpoint.authentication === "signature"),
+    ),
   },
   {
     verdict: "refused",
     rule: "any other Matrix error: an answer",
     when: onError(({ errcode, status }) => errcode !== undefined && status >= 400),
+  },
+  {
+    verdict: "notAllowed",
+    rule: "no response, because our own address policy or proxy did not let the request out",
+    when: (outcome) => outcome.kind === "failure" && outcome.failure === "notAllowed",
   },
   {
     verdict: "unavailable",

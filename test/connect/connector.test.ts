@@ -98,7 +98,9 @@ describe("where none can be connected to", () => {
       "ETIMEDOUT",
       "ETIMEDOUT",
     ]);
+    expect(tries.map(({ stage }) => stage)).toEqual(["reach", "reach", "tls"]);
     for (const place of places) expect(message).toContain(textOf(place));
+    expect(message).toContain(`${textOf(stalled)} no answer in the TLS handshake within 600 ms`);
     await loopback.close();
     await expect.poll(openSockets).toBe(0);
   });
@@ -234,7 +236,7 @@ describe("through a proxy", () => {
   test("that is not there, that is the reason", async () => {
     const place = await loopback.tls();
     const { message, stage } = await failure(destination([place]), through(await loopback.refusing()));
-    expect(stage).toBe("reach");
+    expect(stage).toBe("proxy");
     expect(message).toBe(`${textOf(place)} the proxy cannot be reached (ECONNREFUSED)`);
   });
 });
@@ -289,11 +291,23 @@ describe("a function of the caller's that throws is a wrong option, not a failur
     expect(place.sockets).toEqual([]);
   });
 
-  test("and so does connectTo that returns no IP address", async () => {
-    for (const address of ["b.example", "", undefined, null, 1]) {
-      const connectTo = () => ({ address, port: 1 }) as never;
-      const connector = createConnector({ ...(await loopbackOptions()), connectTo });
-      await expect(connector.connect(at(8448, "127.0.0.1"), never)).rejects.toBeInstanceOf(OptionError);
-    }
+  const right = { address: "127.0.0.1", port: 1 };
+  test.each([
+    ...["b.example", "", undefined, null, 1].map((address) => ({ ...right, address })),
+    ...[undefined, null, 0, -1, 65_536, 1.5, Number.NaN, "8448"].map((port) => ({ ...right, port })),
+    { address: right.address },
+    null,
+    "127.0.0.1:8448",
+    Promise.resolve(right),
+  ])("and so is connectTo that returns no IP address with a port, but %j", async (answer) => {
+    const connector = createConnector({ ...(await loopbackOptions()), connectTo: () => answer as never });
+    await expect(connector.connect(at(8448, "127.0.0.1"), never)).rejects.toMatchObject({
+      code: "ERR_OPTION",
+      message: expect.stringContaining("`connectTo` must return"),
+    });
+  });
+
+  test("and so is connectTo that is none", () => {
+    expect(() => createConnector({ connectTo: { address: "127.0.0.1" } as never })).toThrow(OptionError);
   });
 });

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 
 import { createConnector } from "../../src/connect/connector.js";
-import { createTrust, type TlsException } from "../../src/connect/trust.js";
+import { contextFor, createTrust, type TlsException } from "../../src/connect/trust.js";
 import { OptionError } from "../../src/errors.js";
 import type { IssuedCertificate } from "../../src/testing/authority.js";
 import { destination, failure, host, Loopback, selfSigned, theAuthority, visit } from "./world.js";
@@ -61,7 +61,8 @@ describe("an exception", () => {
 
   test("with a fingerprint accepts that certificate, however the fingerprint is written", async () => {
     const plain = fingerprint.replaceAll(":", "");
-    for (const fingerprint256 of [fingerprint, plain, plain.toLowerCase(), fingerprint.toLowerCase()]) {
+    const asPrinted = [`sha256 Fingerprint=${fingerprint}`, `SHA256 FINGERPRINT=${plain}`];
+    for (const fingerprint256 of [fingerprint, plain, plain.toLowerCase(), fingerprint.toLowerCase(), ...asPrinted]) {
       expect(await visitWith({ [host]: { fingerprint256 } })).toBe("own");
     }
   });
@@ -119,7 +120,7 @@ describe("an exception", () => {
   });
 
   test.each(["__proto__", "constructor", "toString"])("is none for the name %s, which every object has", (name) => {
-    const trust = createTrust(usual, {});
+    const trust = createTrust(contextFor("ca", usual), {});
     expect(trust(name)).toBe(trust(host));
   });
 });
@@ -144,6 +145,19 @@ describe("a wrong option is refused at once, and named:", () => {
     for (const ca of [usual.slice(0, 200), usual + own.cert.slice(0, 200), own.key]) {
       expect(refused(ca).message).toContain("The option `ca` holds a certificate that cannot be read.");
     }
+  });
+
+  test("an empty list of CAs, which trusts nobody", () => {
+    expect(refused([]).message).toBe(
+      "The option `ca` is an empty list, which trusts nobody; leave it out to trust the usual CAs.",
+    );
+    expect(refused(undefined, { [host]: { ca: [] } }).message).toContain('`tlsExceptions["a.example"]` is an empty');
+  });
+
+  test("an exception with two reasons does not compile either", () => {
+    // @ts-expect-error
+    const both: TlsException = { ca: usual, verify: false };
+    expect(refused(undefined, { [host]: both }).message).toContain("must have one of");
   });
 
   test.each([null, 1, "a.example", [], true])("tlsExceptions %j", (exceptions) => {
