@@ -117,3 +117,27 @@ test.each([
 ])("%j is a subject of %j: %j", (sub, server, expected) => {
   expect(isSubjectOf(sub, server)).toBe(expected);
 });
+
+test("a server that repeats the token in its error finds it taken out (bug: it stood in the message)", async () => {
+  const echo = `no such token: ${accessToken}, at ?access_token=${encodeURIComponent(accessToken)}`;
+  world.on(a, reply.matrixError(401, "M_UNKNOWN_TOKEN", echo), "openid_userinfo");
+  const error = await rejection(world.client().openid.userinfo(a, accessToken));
+  expect(error).toMatchObject({ errcode: "M_UNKNOWN_TOKEN", message: expect.stringContaining("no such token: …") });
+  expect(shown(error)).not.toContain(accessToken);
+});
+
+test("a user is vouched for by the user's own server only", async () => {
+  world.on(a, reply.json({ sub: "@alice:a.example" }), "openid_userinfo");
+  const client = world.client();
+  expect(await client.openid.userinfo(a, accessToken)).toEqual({ sub: "@alice:a.example" });
+  world.on(a, reply.json({ sub: "@alice:good.example" }), "openid_userinfo");
+  const result = await client.safe.openid.userinfo(a, accessToken);
+  expect(result).toMatchObject({ ok: false, error: { code: "ERR_RESPONSE_INVALID", issues: [{ path: "$.sub" }] } });
+});
+
+test("wrong tokens do not cut us off from a server (bug: each 401 counted against it)", async () => {
+  world.on(a, reply.matrixError(401, "M_UNKNOWN_TOKEN"), "openid_userinfo");
+  const client = world.client({ backoff: { threshold: 1 } });
+  for (let call = 0; call < 3; call++) await client.safe.openid.userinfo(a, `${accessToken}${call}`);
+  expect(await client.backoff.get(a)).toMatchObject({ failures: 0, retryAt: undefined });
+});
