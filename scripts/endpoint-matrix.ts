@@ -204,9 +204,9 @@ function byVerdict(endpoint: AnyEndpoint): [verdict: string, errors: string[]][]
   const documented = (endpoint.errors ?? []).map(({ status, errcode }) => errorSituation(status, errcode));
   const known = [...documented, ...situations].map(({ what }) => what);
   const others = [
-    ...(endpoint.nextResidentOn ?? []).map(({ errcode, status }) =>
-      errorSituation(status ?? (errcode === "M_FORBIDDEN" ? 403 : 404), errcode),
-    ),
+    ...(endpoint.nextResidentOn ?? [])
+      .filter(({ errcode, status }) => status ?? !endpoint.errors?.some((each) => each.errcode === errcode))
+      .map(({ errcode, status = errcode === "M_FORBIDDEN" ? 403 : 404 }) => errorSituation(status, errcode)),
     ...(endpoint.partialStateDisguise ? [disguises[endpoint.partialStateDisguise]] : []),
   ].filter(({ what }) => !known.includes(what));
   const found = new Map<string, string[]>();
