@@ -3,6 +3,7 @@ import { checkCallOptions } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
 import { eachBackfilled, eachInHierarchy, eachPublicRoom } from "./client/iterate.js";
 import { unwrapped } from "./client/landed.js";
+import { createFileRunner, type FileCalls, mediaEndpoints } from "./client/media-calls.js";
 import { residentsOf } from "./client/residents.js";
 import { type DirectRoomCalls, roomEndpoints } from "./client/room-calls.js";
 import { createRunner, type Job } from "./client/runner.js";
@@ -31,7 +32,9 @@ import {
  * @throws {@link NameError} `ERR_SERVER_NAME` when `serverName` does not follow the grammar.
  */
 export function createClient(options: ClientOptions = {}): Client {
-  const { run, runSafely, failover, resolver, closing, close, origin } = createRunner(options);
+  const runner = createRunner(options);
+  const { run, runSafely, failover, resolver, closing, close, origin } = runner;
+  const files = createFileRunner(runner, options);
 
   const serverJob = <Input extends object, Output>(
     server: string,
@@ -51,8 +54,12 @@ export function createClient(options: ClientOptions = {}): Client {
     };
   };
 
-  const request: Client["request"] = async (...args) => unwrapped(await run(serverJob(...args))).value;
-  const requestSafely: Client["safe"]["request"] = (...args) => runSafely(serverJob(...args));
+  // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
+  const runnerOf = (endpoint: Endpoint<any, unknown>): typeof files =>
+    endpoint?.answer === "multipart" ? files : runner;
+  const request: Client["request"] = async (...args) =>
+    unwrapped(await runnerOf(args[1]).run(serverJob(...args))).value;
+  const requestSafely: Client["safe"]["request"] = (...args) => runnerOf(args[1]).runSafely(serverJob(...args));
 
   function room(roomId: string, roomOptions: RoomOptions): Room {
     checkRoomId(roomId);
@@ -110,6 +117,11 @@ export function createClient(options: ClientOptions = {}): Client {
       inputlessEndpoints,
       (endpoint) => (server: string, callOptions?: CallOptions) => call(server, endpoint, {}, callOptions),
     ),
+    media: mapValues(
+      mediaEndpoints,
+      (endpoint) => (server: string, input: object, callOptions?: CallOptions) =>
+        call(server, endpoint, input, callOptions),
+    ),
     openid: {
       userinfo: (server: string, accessToken: string, callOptions?: CallOptions) =>
         call(server, openIdUserinfo, { accessToken }, callOptions),
@@ -121,7 +133,7 @@ export function createClient(options: ClientOptions = {}): Client {
     await failover.records.load([server]);
     return server;
   };
-  const rest: Omit<Client, keyof ServerCalls | keyof DirectRoomCalls | "safe"> = {
+  const rest: Omit<Client, keyof ServerCalls | keyof DirectRoomCalls | keyof FileCalls | "safe"> = {
     serverName: origin === "" ? undefined : origin,
     resolver,
     backoff: {

@@ -139,6 +139,11 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
   readonly pinnedTo?: (input: Input) => string | undefined;
   /** What is asked instead where a server does not know this endpoint. */
   readonly olderVersion?: OlderVersion;
+  /**
+   * What a success is: JSON when absent; `multipart` is metadata and a file (`multipart/mixed`), whose bytes the caller
+   * reads: see {@link Media}. Then `maxResponseBytes` is about the file, and only one named server may be asked.
+   */
+  readonly answer?: "multipart";
   /** What a valid response is. */
   readonly response: ResponseSchema<Output>;
   /**
@@ -215,6 +220,8 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
   if (!/^\/_matrix\/[\w\-.~/{}]*$/.test(endpoint.path)) {
     wrong('has a path that does not look like "/_matrix/federation/v1/state_ids/{roomId}".');
   }
+  if (endpoint.answer === "multipart" && (endpoint.method !== "GET" || endpoint.audience !== "server"))
+    wrong("answers with a file; it has to be a GET for one server.");
   if (endpoint.method === "GET" && endpoint.body) wrong("is a GET and has a body; give the fields in `query`.");
   for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
     // Timers cannot count further.

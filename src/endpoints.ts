@@ -45,6 +45,7 @@ export {
   sendKnock,
 } from "./endpoints/knocks.js";
 export { type MakeLeaveInput, makeLeave, type SendLeaveInput, sendLeave, sendLeaveV1 } from "./endpoints/leaves.js";
+export { type MediaDownloadInput, type MediaThumbnailInput, mediaDownload, mediaThumbnail } from "./endpoints/media.js";
 export type { EmptyResponse, MakeMembershipResponse } from "./endpoints/membership.js";
 export {
   isSubjectOf,

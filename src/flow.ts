@@ -3,11 +3,12 @@ import type { Endpoint } from "./endpoint.js";
 import { ResolveError, SignError, TransportError } from "./errors.js";
 import type { Judgement } from "./failover/attempt.js";
 import { outcomeError } from "./failover/outcome-error.js";
+import { readMedia } from "./media/read-media.js";
 import { publish } from "./observe.js";
 import type { Resolver } from "./resolve/resolver.js";
-import type { RawResponse } from "./send/collect.js";
 import type { Pools } from "./send/pools.js";
 import { send, type WireRequest } from "./send/send.js";
+import { openStream, type StreamedResponse } from "./send/stream.js";
 import type { PreparedRequest } from "./sign/prepare-request.js";
 import { authorizationHeaders } from "./sign/sign-request.js";
 import type { SigningKey } from "./sign/signing-key.js";
@@ -77,18 +78,22 @@ async function askOnce<Output>(
       server,
       { method, uri, content, authorization, userAgent, maxResponseBytes },
       cancellation,
+      endpoint.answer === "multipart" ? openStream : send,
     );
-    const retryAfter = response.headers["retry-after"];
-    outcome = await readOutcome(
-      {
-        status: response.status,
-        headers: { "retry-after": typeof retryAfter === "string" ? retryAfter : undefined },
-        body: response.bytes,
-        tooLarge: response.tooLarge,
-      },
-      endpoint,
-      server,
-    );
+    const { status, headers, bytes: body, tooLarge, stream } = response;
+    const retryAfter = headers["retry-after"];
+    outcome = stream
+      ? ((await readMedia(response, maxResponseBytes, about, cancellation)) as Outcome<Output>)
+      : await readOutcome(
+          {
+            status,
+            headers: { "retry-after": typeof retryAfter === "string" ? retryAfter : undefined },
+            body,
+            tooLarge,
+          },
+          endpoint,
+          server,
+        );
     if (outcome.kind === "error") outcome = { ...outcome, text: withoutSecrets(outcome.text, request.secrets) };
   } catch (error) {
     outcome = failure(error, cancellation);
@@ -122,11 +127,12 @@ async function sendTo(
   server: string,
   request: WireRequest,
   cancellation: Cancellation,
-): Promise<RawResponse> {
+  exchange: typeof send | typeof openStream,
+): Promise<StreamedResponse> {
   const known = resolver.inspect(server);
   const target = known ?? (await resolver.resolve(server, { signal: cancellation.signal }));
   try {
-    return await send(pools, target, request, cancellation);
+    return await exchange(pools, target, request, cancellation);
   } catch (error) {
     const mayHaveMoved = known !== undefined || target.steps.some(({ isRemembered }) => isRemembered);
     if (!(error instanceof TransportError) || error.requestSent || !mayHaveMoved) throw error;
@@ -137,7 +143,7 @@ async function sendTo(
     }
     const now = await resolver.heal(target, { signal: cancellation.signal });
     if (!now) throw error;
-    return await send(pools, now, request, cancellation);
+    return await exchange(pools, now, request, cancellation);
   }
 }
 

@@ -19,6 +19,7 @@ export type {
   EachPublicRoomInput,
   RoomInHierarchy,
 } from "./client/iterate.js";
+export type { FileCalls, MediaCalls, MediaOptions } from "./client/media-calls.js";
 export type { DirectRoomCalls, RoomCalls } from "./client/room-calls.js";
 export type { OpenIdCalls, ServerCalls } from "./client/server-calls.js";
 export { createClient } from "./client.js";
@@ -83,6 +84,7 @@ export {
 export type { Attempt } from "./failover/attempt.js";
 export type { PartialStateEntry } from "./failover/partial-memory.js";
 export type { BackoffOptions, BackoffState } from "./failover/server-records.js";
+export type { Media } from "./media/media.js";
 export { isServerName, parseServerName, type ServerName } from "./name/server-name.js";
 export {
   type BackoffEvent,

@@ -6,7 +6,7 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 // Data walks one way. A room may use the rooms to its left, never one to its right.
-const rooms = ["name", "connect", "resolve", "sign", "send", "validate", "verdict", "failover"] as const;
+const rooms = ["name", "connect", "resolve", "sign", "send", "validate", "media", "verdict", "failover"] as const;
 const base = ["cancellation", "error-codes", "errors", "endpoint", "options", "observe", "store"];
 const doors = ["index", "endpoints", "crypto", "server", "testing"].map((name) => `${name}.ts`);
 const seeEverything = ["flow.ts", "client.ts", "client", "diagnose", ...doors];
@@ -48,9 +48,12 @@ describe("the rooms", () => {
     ).toEqual([]);
   });
 
-  it("are not known to endpoints/, which imports only endpoint.ts, errors.ts, validate/ and verdict/", () => {
+  it("are not known to endpoints/, which imports only endpoint.ts, errors.ts, validate/, verdict/ and types of media/", () => {
     const allowed = ["endpoints", "endpoint.ts", "errors.ts", "validate", "verdict"];
-    expect(violations((edge) => edge.from === "endpoints" && edge.local && !allowed.includes(edge.to))).toEqual([]);
+    const isType = ({ to, typeOnly }: Import): boolean => to === "media" && typeOnly;
+    expect(
+      violations((edge) => edge.from === "endpoints" && edge.local && !allowed.includes(edge.to) && !isType(edge)),
+    ).toEqual([]);
   });
 
   it("import nothing that sees everything: only flow.ts, client.ts, diagnose/, the doors and testing/ do", () => {
@@ -79,8 +82,9 @@ describe("a dependency is known to one place only:", () => {
     undici: ["connect", "resolve", "send"],
     "ipaddr.js": ["connect"],
     "proxy-from-env": ["connect"],
-    "node:net": ["connect", "name", "resolve", "send", "testing"],
+    "node:net": ["connect", "media", "name", "resolve", "send", "testing"],
     "node:tls": ["connect", "testing"],
+    "@fastify/busboy": ["media"],
     ky: ["send"],
     zod: ["endpoints", "validate"],
   };
@@ -90,8 +94,8 @@ describe("a dependency is known to one place only:", () => {
     });
   }
 
-  it("only connect/, resolve/, failover/ and testing/ use setTimeout", () => {
-    const allowed = ["connect", "resolve", "failover", "testing"];
+  it("only connect/, resolve/, media/, failover/ and testing/ use setTimeout", () => {
+    const allowed = ["connect", "resolve", "media", "failover", "testing"];
     const lines = files
       .filter(({ place }) => !allowed.includes(place))
       .flatMap(({ path, code }) =>

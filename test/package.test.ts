@@ -10,6 +10,7 @@ const manifest = JSON.parse(read("package.json"));
 const lock = JSON.parse(read("package-lock.json"));
 
 const dependencies = [
+  "@fastify/busboy",
   "canonical-json",
   "ipaddr.js",
   "ky",
@@ -44,7 +45,7 @@ describe("package.json", () => {
     expect(manifest.files).toEqual(["dist", "src", "CHANGELOG.md"]);
   });
 
-  it("has exactly the nine dependencies", () => {
+  it("has exactly the ten dependencies", () => {
     expect(Object.keys(manifest.dependencies)).toEqual(dependencies);
   });
 

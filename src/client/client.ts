@@ -8,6 +8,7 @@ import type { CallOptions, RoomCallOptions, RoomOptions } from "../options.js";
 import type { Resolver } from "../resolve/resolver.js";
 import type { Answer, SafeAnswer, SafeTwin } from "./calls.js";
 import type { EachBackfilledInput, EachInHierarchyInput, EachPublicRoomInput, RoomInHierarchy } from "./iterate.js";
+import type { FileCalls } from "./media-calls.js";
 import type { DirectRoomCalls, RoomCalls } from "./room-calls.js";
 import type { ServerCalls } from "./server-calls.js";
 
@@ -78,11 +79,11 @@ export interface PartialStateControl {
 }
 
 /** A client of the federation. */
-export interface Client extends ServerCalls, DirectRoomCalls {
+export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
   /** Our own server name; `undefined` in unsigned mode. */
   readonly serverName: string | undefined;
   /** The same calls, which return errors instead of throwing them. */
-  readonly safe: SafeTwin<ServerCalls> & SafeTwin<DirectRoomCalls> & SafeServerRequest;
+  readonly safe: SafeTwin<ServerCalls> & SafeTwin<DirectRoomCalls> & SafeTwin<FileCalls> & SafeServerRequest;
   /** Servers that fail. */
   readonly backoff: BackoffControl;
   /** Servers that are still joining rooms. */

@@ -4,6 +4,7 @@ import { makeJoin, sendJoin, sendJoinV1 } from "./joins.js";
 import { queryKeys, queryServerKeys, serverKeys } from "./keys.js";
 import { makeKnock, sendKnock } from "./knocks.js";
 import { makeLeave, sendLeave, sendLeaveV1 } from "./leaves.js";
+import { mediaDownload, mediaThumbnail } from "./media.js";
 import { openIdUserinfo, query, queryDirectory, queryProfile, send, version } from "./one-server.js";
 import { policySign, policySignUnstable } from "./policy.js";
 import { publicRooms, searchPublicRooms } from "./public-rooms.js";
@@ -38,6 +39,8 @@ export const allEndpoints: ReadonlyArray<Endpoint<any, unknown>> = [
   claimUserKeys,
   queryUserKeys,
   policySign,
+  mediaDownload,
+  mediaThumbnail,
   send,
   stateIds,
   state,

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { LRUCache } from "lru-cache";
 import { type buildConnector, Client, type Dispatcher, Pool } from "undici";
 import { type ConnectOptions, type Connector, createConnector } from "../connect/connector.js";
-import { destinationKey } from "../connect/target.js";
+import { type Destination, destinationKey } from "../connect/target.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import type { Collector } from "./collect.js";
 
@@ -29,7 +29,7 @@ const clientOptions = {
 /** A request with the one who reads its answer; the handler that a connection is given is undici's wrapping of it. */
 export interface SendOptions extends Dispatcher.DispatchOptions {
   /** Is told which connection the request is made on. */
-  readonly collector: Collector;
+  readonly collector: Pick<Collector, "connection">;
 }
 
 /** One connection at a time to one destination. */
@@ -85,9 +85,9 @@ export class Pools {
     });
   }
 
-  /** The pool of a destination. */
-  of(target: ResolvedServer): Pool {
-    const key = `${target.host}\n${destinationKey(target)}`;
+  /** The pool of a destination. Files have one of their own: those that are read slowly must not hold up requests. */
+  of(target: ResolvedServer, use: "requests" | "files" = "requests"): Pool {
+    const key = `${use} ${target.host}\n${destinationKey(target)}`;
     let pool = this.#pools.get(key);
     if (!pool) {
       pool = this.#open(target, key);
@@ -97,7 +97,7 @@ export class Pools {
   }
 
   /** Lends a new connection to a destination, and closes it when `use` has ended. */
-  async withNewConnection<T>(target: ResolvedServer, use: (connection: Dispatcher) => Promise<T>): Promise<T> {
+  async withNewConnection<T>(target: Destination, use: (connection: Dispatcher) => Promise<T>): Promise<T> {
     const client = new Connection(ORIGIN, clientOptions, this.#connect(target));
     this.#single.add(client);
     try {
@@ -138,7 +138,7 @@ export class Pools {
       .finally(() => this.#retired.delete(pool));
   }
 
-  #connect(target: ResolvedServer): buildConnector.connector {
+  #connect(target: Destination): buildConnector.connector {
     return this.#connector.forUndici(target, this.#closing.signal);
   }
 }
