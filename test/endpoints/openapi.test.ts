@@ -91,7 +91,7 @@ describe.skipIf(!there)("the specification's OpenAPI description", () => {
 
     if (mediaType !== "application/json" || !schema || example === undefined) {
       test("answers with no JSON that the specification describes", () => {
-        const form = name.includes("/media/") ? "multipart/mixed" : undefined;
+        const form = found(operation).answer === "multipart" ? "multipart/mixed" : undefined;
         expect(mediaType, `${name}: media type`).toBe(form);
       });
       return;
