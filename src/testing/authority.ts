@@ -1,7 +1,7 @@
 import { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 
-import { loadX509 } from "./x509.js";
+import { type GeneratedCertificate, loadX509 } from "./x509.js";
 
 /** A server's certificate with its key. */
 export interface IssuedCertificate {
@@ -30,7 +30,8 @@ const validity = { notBefore: new Date("2000-01-01T00:00:00Z"), notAfter: new Da
  */
 export async function createAuthority(): Promise<Authority> {
   const x509 = await loadX509();
-  const name = "CN=matrix-federation-sdk test authority";
+  // Of its own: among authorities of one name, OpenSSL takes the first that it is told to trust.
+  const name = `CN=matrix-federation-sdk test authority ${randomSerial()}`;
   const authorityKeys = await generateKeys();
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     ...validity,
@@ -56,10 +57,13 @@ export async function createAuthority(): Promise<Authority> {
         new x509.SubjectAlternativeNameExtension([{ type: isIP(host) ? "ip" : "dns", value: host }]),
       ],
     });
-    return { cert: cert.toString("pem"), key: await privateKeyPem(keys.privateKey) };
+    return { cert: pemOf(cert), key: await privateKeyPem(keys.privateKey) };
   };
-  return { ca: ca.toString("pem"), issue };
+  return { ca: pemOf(ca), issue };
 }
+
+/** With the line end that lets texts be put together. */
+const pemOf = (certificate: GeneratedCertificate): string => `${certificate.toString("pem")}\n`;
 
 const generateKeys = (): Promise<webcrypto.CryptoKeyPair> =>
   webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);

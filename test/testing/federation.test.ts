@@ -3,6 +3,7 @@ import { connect as connectTls } from "node:tls";
 
 import { Agent, request } from "undici";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createClient } from "../../src/index.js";
 import { verifySignedJson } from "../../src/sign/signed-json.js";
 import { createTestFederation, reply, type TestFederation } from "../../src/testing.js";
 import { ask, askForHead } from "./ask.js";
@@ -33,6 +34,21 @@ test("a client that does not know the authority refuses the certificate", async 
   const { ca } = other.clientOptions;
   const strange = { ...federation, clientOptions: { ...federation.clientOptions, ca } };
   await expect(ask(strange, "a.test")).rejects.toThrow(/certificate|signature/);
+});
+
+test("two federations can be trusted together, as a list and as one text (bug: their authorities had one name)", async () => {
+  await using other = await createTestFederation({ servers: ["c.test"] });
+  const cas = [federation.clientOptions.ca, other.clientOptions.ca];
+  for (const ca of cas) expect(ca).toMatch(/-----END CERTIFICATE-----\n$/);
+  for (const trusted of [cas, cas.toReversed(), cas.join(""), cas.toReversed().join("")]) {
+    for (const [of, host] of [
+      [federation, "a.test"],
+      [other, "c.test"],
+    ] as const) {
+      await using client = createClient({ ...of.clientOptions, ca: trusted });
+      expect(await client.version(host)).toMatchObject({ server: { version: "1" } });
+    }
+  }
 });
 
 test("an IP address has a certificate for the address", async () => {
