@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { LRUCache } from "lru-cache";
-import { untilAborted } from "../connect/budget.js";
+import { isAbortSignal, untilAborted } from "../connect/budget.js";
 import { type ConnectOptions, createConnector } from "../connect/connector.js";
 import { destinationKey } from "../connect/target.js";
 import { OptionError, quoted, ResolveError } from "../errors.js";
@@ -35,6 +35,7 @@ export interface Resolver {
    * @param options - `signal` ends the waiting; the promise then rejects with the signal's reason.
    * @throws {@link NameError} `ERR_SERVER_NAME` when the name does not follow the grammar.
    * @throws {@link ResolveError} `ERR_RESOLVE` when no address is found, or the resolver is closed.
+   * @throws {@link OptionError} `ERR_OPTION` when `signal` is none.
    */
   resolve(serverName: string, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer>;
   /** What is remembered of a server name, without asking anybody; undefined when nothing is. */
@@ -47,11 +48,15 @@ export interface Resolver {
    * @param options - `signal` ends the waiting; the promise then rejects with the signal's reason.
    * @returns undefined where nothing new can be said: it is the same, or DNS fails. Then `stale` is still remembered.
    * @throws {@link ResolveError} `ERR_RESOLVE` when there is certainly no address any more, or the resolver is closed.
+   * @internal
    */
   heal(stale: ResolvedServer, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer | undefined>;
   /** Forgets one server name, its failures and its `.well-known` answer included, or all of them. */
   clear(serverName?: string): void;
-  /** Ends everything that is going on. Later calls are refused. */
+  /**
+   * Ends everything that is going on. Later calls are refused.
+   * @internal
+   */
   close(): Promise<void>;
 }
 
@@ -65,13 +70,21 @@ const FAILURE_LIFETIME_MS = 30_000;
 /** A server that is merely down must not make us ask for its name again with every request. */
 const HEAL_EVERY_MS = 60_000;
 
+function checkDns(dns: unknown): void {
+  const { resolve4, resolve6, resolveSrv, lookup = resolve4 } = (dns ?? {}) as Readonly<Record<keyof Dns, unknown>>;
+  if ([resolve4, resolve6, resolveSrv, lookup].every((method) => typeof method === "function")) return;
+  const right = "an object with the methods resolve4, resolve6 and resolveSrv, such as Node's dns.promises.Resolver";
+  throw new OptionError("ERR_OPTION", `The option \`dns\` is ${quoted(dns)}; it must be ${right}.`);
+}
+
 /**
  * Creates a resolver.
  *
- * @throws {@link OptionError} `ERR_OPTION` when `wellKnownTimeoutMs` is no time.
+ * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
  */
 export function createResolver(options: ResolverOptions = {}): Resolver {
   const { dns = createSystemDns(), userAgent = "matrix-federation-sdk" } = options;
+  checkDns(dns);
   const { wellKnownTimeoutMs: timeoutMs = WELL_KNOWN_TIMEOUT_MS } = options;
   if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
     throw new OptionError("ERR_OPTION", `wellKnownTimeoutMs must be 1 to ${MAX_TIMEOUT_MS}, not ${quoted(timeoutMs)}.`);
@@ -147,7 +160,11 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
 
   return {
-    resolve: (serverName, { signal } = {}) => resolve(serverName, signal),
+    async resolve(serverName, callOptions = {}) {
+      const { signal } = callOptions ?? { signal: null };
+      if (signal === undefined || isAbortSignal(signal)) return await resolve(serverName, signal);
+      throw new OptionError("ERR_OPTION", `The option \`signal\` is ${quoted(signal)}; it must be an AbortSignal.`);
+    },
     async heal(stale, { signal } = {}) {
       const { serverName } = stale;
       const known = resolved.peek(serverName);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NameError, OptionError, ResolveError } from "../../src/errors.js";
+import { createClient } from "../../src/index.js";
 import { createResolver } from "../../src/resolve/resolver.js";
 import { World } from "./world.js";
 
@@ -200,4 +201,38 @@ it("ends what is going on when it is closed", async () => {
   await resolver.close();
   expect(await pending).toMatchObject({ code: "ERR_RESOLVE" });
   expect(await failure(resolver.resolve("192.0.2.1"))).toMatchObject({ code: "ERR_RESOLVE" });
+});
+
+describe("what is wrong", () => {
+  const method = () => Promise.resolve([]);
+  it.each([
+    null,
+    {},
+    "1.1.1.1",
+    5,
+    { resolve4: method, resolve6: method },
+    { resolve4: method, resolve6: method, resolveSrv: method, lookup: "system" },
+  ])("with the option dns is named before anything is asked: %j", (dns) => {
+    for (const create of [createResolver, createClient]) {
+      const error = expect.objectContaining({
+        code: "ERR_OPTION",
+        message: expect.stringMatching(/^The option `dns` is .+; it must be .+ resolve4, resolve6 and resolveSrv/),
+      });
+      expect(() => create({ dns: dns as never })).toThrow(error);
+    }
+  });
+
+  it.each([null, { signal: 1 }, { signal: null }, { signal: {} }])(
+    "with the options of resolve is named: %j",
+    async (options) => {
+      const resolver = await world.resolver();
+      await using client = createClient({ dns: world.dns });
+      for (const { resolve } of [resolver, client.resolver]) {
+        expect(await failure(resolve("a.example", options as never))).toMatchObject({
+          code: "ERR_OPTION",
+          message: expect.stringMatching(/^The option `signal` is .+; it must be an AbortSignal\.$/),
+        });
+      }
+    },
+  );
 });
