@@ -23,8 +23,8 @@ export const answerRules: Readonly<Record<AnswerFindingCode, Rule>> = {
   ),
   versionFailed: atEachAddress("error", ({ version, keys }) => {
     if (version?.problem === undefined || version.problem === "notMatrix") return undefined;
-    // A homeserver that refuses to say what it runs may still federate.
-    const isAlive = version.problem === "error" && keys?.problem === undefined;
+    // A homeserver that refuses to say what it runs may still federate; one that is down may have its keys in a cache.
+    const isAlive = version.problem === "error" && (version.status ?? 500) < 500 && keys && !keys.problem;
     return {
       severity: isAlive ? "warning" : "error",
       message: `/_matrix/federation/v1/version is not answered: ${version.reason}.`,

@@ -1,4 +1,4 @@
-import { type AddressEvidence, atEachAddress, type Evidence, type Rule, works } from "./evidence.js";
+import { type AddressEvidence, atEachAddress, type Evidence, isProxys, placeOf, type Rule, works } from "./evidence.js";
 import type { ConnectionFindingCode } from "./report.js";
 
 const REFUSED = "ECONNREFUSED";
@@ -30,14 +30,25 @@ export const connectionRules: Readonly<Record<ConnectionFindingCode, Rule>> = {
         }
       : undefined,
   ),
-  proxyFailed: atEachAddress("error", ({ failure }) =>
-    failure?.stage === "proxy"
-      ? {
-          message: `The proxy of this machine made no connection: ${failure.message}.`,
-          advice: "Check the option proxy or HTTPS_PROXY, and that the proxy allows CONNECT to this address and port.",
-        }
-      : undefined,
-  ),
+  proxyFailed: {
+    severity: "error",
+    find: (evidence) => {
+      const failed = evidence.addresses.flatMap((address) =>
+        address.failure?.stage === "proxy" ? [{ about: placeOf(address), reason: address.failure.message }] : [],
+      );
+      const steps = evidence.resolution.steps
+        .filter(isProxys)
+        .map((step) => ({ about: step.query, reason: step.result }));
+      // Where it makes no connection to the server either, that is told once for each address.
+      return (failed.length > 0 ? failed : steps).map(({ about, reason }) => ({
+        // It may be that nothing is delegated.
+        severity: failed.length > 0 ? "error" : "warning",
+        about,
+        message: `The proxy of this machine made no connection: ${reason}.`,
+        advice: "Check the option proxy or HTTPS_PROXY, and that the proxy allows CONNECT to this address and port.",
+      }));
+    },
+  },
   connectionRefused: atEachAddress("error", (address) =>
     failedToConnect(address) === REFUSED
       ? {

@@ -7,7 +7,7 @@ import type { ClientOptions } from "../options.js";
 import { createSystemDns } from "../resolve/dns.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Pools } from "../send/pools.js";
-import { type Evidence, placeOf } from "./evidence.js";
+import { type Evidence, MAX_STEP_MS, placeOf, works } from "./evidence.js";
 import { type AddressNotes, type ExaminationTools, examineAddress } from "./examine-address.js";
 import { hasSameKeys } from "./key-document.js";
 import type { DiagnoseOptions, Diagnosis, KeyReport } from "./report.js";
@@ -19,7 +19,6 @@ const TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** The share of the time that an address may take to connect, and as much for each of its two answers. */
 const STEP_SHARE = 1 / 3;
-const MAX_STEP_MS = 10_000;
 const MAX_ADDRESSES = 32;
 const MAX_AT_ONCE = 4;
 
@@ -76,13 +75,21 @@ class Examination {
   readonly #startedAt: number = performance.now();
   readonly #server: string;
   readonly #timeoutMs: number;
-  readonly #resolution: ResolutionNotes = { steps: [], failedQueries: [], isResolved: false, resolved: undefined };
+  readonly #stepMs: number;
+  readonly #resolution: ResolutionNotes = {
+    steps: [],
+    failedQueries: [],
+    addressCounts: new Map(),
+    isResolved: false,
+    resolved: undefined,
+  };
   #places: readonly Place[] = [];
   #moreAddresses = 0;
 
   constructor(server: string, timeoutMs: number) {
     this.#server = server;
     this.#timeoutMs = timeoutMs;
+    this.#stepMs = Math.max(1, Math.round(Math.min(timeoutMs * STEP_SHARE, MAX_STEP_MS)));
   }
 
   async run(options: ClientOptions, signal: AbortSignal): Promise<void> {
@@ -98,15 +105,23 @@ class Examination {
         const { resolved } = this.#resolution;
         const places = resolved ? placesOf(resolved) : [];
         this.#places = places.slice(0, MAX_ADDRESSES);
-        this.#moreAddresses = places.length - this.#places.length;
-        const stepMs = Math.min(this.#timeoutMs * STEP_SHARE, MAX_STEP_MS);
-        await examineAll(this.#places, { connector, pools, userAgent, stepMs }, inner);
+        this.#moreAddresses = places.length - this.#places.length + this.#unusedAddresses;
+        await examineAll(this.#places, { connector, pools, userAgent, stepMs: this.#stepMs }, inner);
       });
     } catch (error) {
       if (signal.aborted || !(error instanceof BudgetSpent)) throw error;
     } finally {
       await pools.close();
     }
+  }
+
+  /** How many addresses DNS gave that no client uses, because they are too many for one name. */
+  get #unusedAddresses(): number {
+    const { resolved, addressCounts } = this.#resolution;
+    return (resolved?.targets ?? []).reduce(
+      (total, { hostname, addresses }) => total + (addressCounts.get(hostname) ?? addresses.length) - addresses.length,
+      0,
+    );
   }
 
   /** What was seen means this. */
@@ -122,7 +137,8 @@ class Examination {
     const evidence: Evidence = {
       server: this.#server,
       checkedAt: this.#checkedAt,
-      timeoutMs: this.#timeoutMs,
+      timeoutMs: Math.round(this.#timeoutMs),
+      stepMs: this.#stepMs,
       resolution: { host, tlsName, steps: [...steps], targets },
       isResolved,
       failedQueries,
@@ -132,17 +148,18 @@ class Examination {
     };
     const findings = findingsOf(evidence);
     const errors = findings.filter(({ severity }) => severity === "error");
+    const addressReports = addresses.map((address) => {
+      const { hostname, address: ip, family, port, ...rest } = address;
+      const ok = works(address) && !errors.some(({ about }) => about === placeOf(address));
+      return { hostname, address: ip, family, port, ok, ...rest };
+    });
     return {
       server: this.#server,
-      ok: errors.length === 0,
+      ok: errors.length === 0 && addressReports.some(({ ok }) => ok),
       checkedAt: this.#checkedAt,
       ms: Math.round(performance.now() - this.#startedAt),
       resolution: evidence.resolution,
-      addresses: addresses.map((address) => {
-        const { hostname, address: ip, family, port, ...rest } = address;
-        const ok = !errors.some(({ about }) => about === placeOf(address));
-        return { hostname, address: ip, family, port, ok, ...rest };
-      }),
+      addresses: addressReports,
       keys,
       findings,
     };

@@ -1,5 +1,8 @@
 import type { AddressReport, Finding, KeyReport, ResolutionReport } from "./report.js";
 
+/** The longest time that a step at an address may take, in milliseconds. */
+export const MAX_STEP_MS = 10_000;
+
 /** What is known of an address before anybody has judged it. */
 export type AddressEvidence = Omit<AddressReport, "ok">;
 
@@ -19,6 +22,8 @@ export interface Evidence {
   readonly checkedAt: number;
   /** How long it was allowed to take, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long each step at an address was allowed to take, in milliseconds. */
+  readonly stepMs: number;
   /** How the name became addresses, as far as it did. */
   readonly resolution: ResolutionReport;
   /** Whether the resolution came to an end. */
@@ -27,7 +32,7 @@ export interface Evidence {
   readonly failedQueries: readonly FailedQuery[];
   /** The addresses, in order. */
   readonly addresses: readonly AddressEvidence[];
-  /** How many addresses there are beside these. */
+  /** How many addresses there are beside these, those included that no client uses because they are too many. */
   readonly moreAddresses: number;
   /** The document that the others are compared with. */
   readonly keys: KeyReport | undefined;
@@ -66,6 +71,10 @@ export function atEachAddress(
   };
 }
 
+/** Whether it was a proxy of ours that made the step fail. */
+export const isProxys = ({ result, outcome }: ResolutionReport["steps"][number]): boolean =>
+  outcome === "failed" && /^(?:\S+:\d+ the proxy |ERR_PROXY_)/.test(result);
+
 /** A rule about the steps of the resolution. */
 export function atEachStep(
   severity: Finding["severity"],
@@ -82,5 +91,5 @@ export function atEachStep(
 }
 
 /** Whether an address takes requests and a homeserver answers there. */
-export const works = ({ tls, version }: AddressEvidence): boolean =>
-  tls?.verified === true && version !== undefined && version.problem === undefined;
+export const works = ({ tls, version, keys }: AddressEvidence): boolean =>
+  tls?.verified === true && [version, keys].some((answer) => answer !== undefined && answer.problem === undefined);

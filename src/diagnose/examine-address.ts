@@ -10,7 +10,7 @@ import type { Pools } from "../send/pools.js";
 import { send } from "../send/send.js";
 import { InvalidJson, parseJson } from "../validate/parse-json.js";
 import { readOutcome } from "../validate/read-outcome.js";
-import type { AddressEvidence } from "./evidence.js";
+import { type AddressEvidence, MAX_STEP_MS } from "./evidence.js";
 import { readKeyDocument } from "./key-document.js";
 import type { ConnectionFailure, KeysReport, RequestReport, VersionReport } from "./report.js";
 
@@ -22,7 +22,7 @@ export interface ExaminationTools {
   readonly pools: Pools;
   /** The `User-Agent` header. */
   readonly userAgent: string;
-  /** How long the connection and each request may take, in milliseconds. */
+  /** How long the connection and each request may take, in milliseconds; who is given less than 10,000 is not judged. */
   readonly stepMs: number;
 }
 
@@ -53,13 +53,14 @@ function connectionFailure(error: unknown): ConnectionFailure {
 
 type Answered = { readonly ms: number } & ({ readonly response: RawResponse } | { readonly reason: string });
 
+/** One request and what came of it; undefined where it was given too little time to judge the server by. */
 async function ask(
   { pools, userAgent, stepMs }: ExaminationTools,
   target: ResolvedServer,
   uri: string,
   maxResponseBytes: number,
   signal: AbortSignal,
-): Promise<Answered> {
+): Promise<Answered | undefined> {
   const startedAt = performance.now();
   const request = { method: "GET", uri, authorization: [], content: undefined, userAgent, maxResponseBytes } as const;
   const passed = (): number => Math.round(performance.now() - startedAt);
@@ -72,7 +73,9 @@ async function ask(
     return { ms: passed(), response };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof BudgetSpent) return { ms: passed(), reason: error.message };
+    if (error instanceof BudgetSpent) {
+      return stepMs < MAX_STEP_MS ? undefined : { ms: passed(), reason: error.message };
+    }
     if (!(error instanceof TransportError)) throw error;
     return { ms: passed(), reason: cleanText(error.message.split("\n").slice(0, 2).join(" "), 300) };
   }
@@ -162,16 +165,19 @@ export async function examineAddress(
     notes.tls = tls;
   } catch (error) {
     signal.throwIfAborted();
-    notes.failure = connectionFailure(error);
+    const failure = connectionFailure(error);
+    if (failure.code === "ETIMEDOUT" && tools.stepMs < MAX_STEP_MS) return;
+    notes.failure = failure;
   }
   if (notes.tls?.verified) {
     const { path, maxResponseBytes } = versionEndpoint;
     const version = await ask(tools, target, path, maxResponseBytes, signal);
-    notes.clockSkewMs = clockSkew(version);
-    notes.version = await versionReport(version);
+    notes.clockSkewMs = version && clockSkew(version);
+    notes.version = version && (await versionReport(version));
     const keys = await ask(tools, target, KEYS_PATH, MAX_KEYS_BYTES, signal);
-    notes.clockSkewMs ??= clockSkew(keys);
-    notes.keys = await keysReport(keys);
+    notes.clockSkewMs ??= keys && clockSkew(keys);
+    notes.keys = keys && (await keysReport(keys));
+    if (!version || !keys) return;
   }
   notes.finished = true;
 }

@@ -8,7 +8,8 @@ export interface DiagnoseOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * How long the examination may take, in milliseconds; 30,000 when absent. What is not finished by then is said in the
-   * report. One address may take a third of it, and at most 10 seconds, to connect, and as long for each of its answers.
+   * report. One address may take a third of it, and at most 10 seconds, to connect, and as long for each of its answers:
+   * where that is less than 10 seconds, a silent server is told as `timeout`, and not as a server that is broken.
    */
   readonly timeout?: number | undefined;
 }
@@ -183,19 +184,19 @@ export interface AddressReport {
   readonly family: 4 | 6;
   /** The TCP port. */
   readonly port: number;
-  /** Whether there is no finding of severity `error` about this address. */
+  /** Whether a homeserver answers there, with no finding of severity `error` about this address. */
   readonly ok: boolean;
   /** Whether everything was asked that there was to ask, in time. */
   readonly finished: boolean;
   /** How long the TCP connection took, in milliseconds; undefined where there was none, or no TLS over it. */
   readonly connectMs: number | undefined;
-  /** Why there is no TLS connection; undefined where there is one. */
+  /** Why there is no TLS connection; undefined where there is one, and where there was no time to know. */
   readonly failure: ConnectionFailure | undefined;
   /** The TLS handshake; undefined where there is no TLS connection. */
   readonly tls: TlsReport | undefined;
-  /** What the server runs; undefined where it was not asked, since its certificate is refused. */
+  /** What the server runs; undefined where it was not asked, since its certificate is refused, or not in time. */
   readonly version: VersionReport | undefined;
-  /** Its keys; undefined where it was not asked, since its certificate is refused. */
+  /** Its keys; undefined where it was not asked, since its certificate is refused, or not in time. */
   readonly keys: KeysReport | undefined;
   /**
    * How far its clock is ahead of ours, in milliseconds and right to a second or two, negative where it is behind;
@@ -208,7 +209,7 @@ export interface AddressReport {
 export interface Diagnosis {
   /** The server name. */
   readonly server: string;
-  /** Whether there is no finding of severity `error`. */
+  /** Whether at least one address is `ok`, and there is no finding of severity `error`. */
   readonly ok: boolean;
   /** When the examination began: Unix time in milliseconds. */
   readonly checkedAt: number;

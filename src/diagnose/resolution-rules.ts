@@ -1,4 +1,4 @@
-import { atEachStep, type Evidence, type Rule } from "./evidence.js";
+import { atEachStep, type Evidence, isProxys, type Rule } from "./evidence.js";
 import type { DiagnosedStep, ResolutionFindingCode } from "./report.js";
 
 const INSECURE = /^redirects to something that is not https/;
@@ -88,7 +88,7 @@ export const resolutionRules: Readonly<Record<ResolutionFindingCode, Rule>> = {
       : undefined,
   ),
   wellKnownUnreachable: atEachStep("warning", (step) =>
-    wellKnownFailure(step) === "unreachable" && !NO_HOST.test(step.result)
+    wellKnownFailure(step) === "unreachable" && !NO_HOST.test(step.result) && !isProxys(step)
       ? {
           severity: NOBODY.test(step.result) ? "note" : "warning",
           message: `No answer, so nothing is delegated: ${step.result}.`,
@@ -161,8 +161,9 @@ export const resolutionRules: Readonly<Record<ResolutionFindingCode, Rule>> = {
         : [
             {
               about: server,
-              message: `The server has ${addresses.length + moreAddresses} addresses; ${moreAddresses} were not examined.`,
-              advice: "Publish fewer addresses: other servers do not try all of so many either.",
+              message: `The server has ${addresses.length + moreAddresses} addresses; ${moreAddresses} are not used, and were not examined.`,
+              advice:
+                "Publish at most 8 addresses of each kind for a host, and 32 in all: others do not try all of so many either.",
             },
           ],
   },

@@ -28,6 +28,8 @@ export interface ResolutionNotes {
   steps: DiagnosedStep[];
   /** The queries for addresses that DNS gave no answer to. */
   readonly failedQueries: FailedQuery[];
+  /** How many addresses DNS gave for each host name. */
+  readonly addressCounts: Map<string, number>;
   /** Whether it came to an end. */
   isResolved: boolean;
   /** What it came to; undefined where there is no address. */
@@ -38,15 +40,20 @@ const WELL_KNOWN_TIMEOUT_MS = 8_000;
 /** What DNS says when it is sure that there is nothing. */
 const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
 
-/** The same DNS, with notes of the queries for addresses that it did not answer. */
-function noting(dns: Dns, failed: Map<string, string>): Dns {
-  async function noted<T>(query: string, ask: () => Promise<T>): Promise<T> {
+/** The same DNS, with notes of how many addresses it gave, and of the queries for some that it did not answer. */
+function noting(dns: Dns, failed: Map<string, string>, counts: Map<string, number>): Dns {
+  const counted = <T>(hostname: string, answer: T[]): T[] => {
+    counts.set(hostname, (counts.get(hostname) ?? 0) + answer.length);
+    return answer;
+  };
+  async function noted<T>(type: string, hostname: string, ask: () => Promise<T[]>): Promise<T[]> {
+    const query = `${type} ${hostname}`;
     // Until there is an answer: it may never come.
     failed.set(query, "ETIMEOUT");
     try {
       const answer = await ask();
       failed.delete(query);
-      return answer;
+      return counted(hostname, answer);
     } catch (error) {
       const code = failureText(error);
       if (ABSENT_CODES.has(code)) failed.delete(query);
@@ -56,10 +63,10 @@ function noting(dns: Dns, failed: Map<string, string>): Dns {
   }
   const { lookup } = dns;
   return {
-    resolve4: (hostname, options) => noted(`A ${hostname}`, () => dns.resolve4(hostname, options)),
-    resolve6: (hostname, options) => noted(`AAAA ${hostname}`, () => dns.resolve6(hostname, options)),
+    resolve4: (hostname, options) => noted("A", hostname, () => dns.resolve4(hostname, options)),
+    resolve6: (hostname, options) => noted("AAAA", hostname, () => dns.resolve6(hostname, options)),
     resolveSrv: (hostname) => dns.resolveSrv(hostname),
-    ...(lookup && { lookup: (hostname: string) => lookup.call(dns, hostname) }),
+    ...(lookup && { lookup: async (hostname: string) => counted(hostname, await lookup.call(dns, hostname)) }),
   };
 }
 
@@ -77,7 +84,7 @@ export async function resolveInSteps(
   signal: AbortSignal,
 ): Promise<void> {
   const failed = new Map<string, string>();
-  const notingDns = noting(dns, failed);
+  const notingDns = noting(dns, failed, notes.addressCounts);
   const outcomes = new Map<string, DiagnosedStep["outcome"]>();
   const lookups = new Map<string, Promise<AddressAnswer>>();
   const srv = createSrvFinder(notingDns);

@@ -61,7 +61,7 @@ export async function send(
     // ky's Request objects cost a small read as much as all the rest of it, so a request without a body does without.
     return request.content === undefined ? await exchange() : await throughKy(target, request, exchange);
   } catch (error) {
-    throw transportError(error, cancellation);
+    throw transportError(error, cancellation, target);
   } finally {
     stopListening();
   }
@@ -98,16 +98,33 @@ const connectErrors = {
     "The server has no address that may be connected to. Where it is meant, allow it with the option allowAddress.",
   ],
   proxy: ["ERR_PROXY", "The proxy does not let the request through."],
-  reach: ["ERR_CONNECT", "The server could not be connected to."],
-  tls: ["ERR_TLS", "The server's certificate or its TLS was refused."],
+  reach: ["ERR_CONNECT", "The server could not be connected to; client.diagnose(server) looks for the reason."],
+  tls: [
+    "ERR_TLS",
+    "The server's TLS handshake failed, or its certificate was refused; client.diagnose(server) looks for the reason. Where the certificate is meant, trust it with the option ca or tlsExceptions.",
+  ],
 } as const satisfies Record<ConnectStage, readonly [string, string]>;
 
-/** The error that a caller may see, from what the connection or the request failed with. */
-export function transportError(error: unknown, cancellation: Cancellation): unknown {
+/** Where a server is, as a line of a message. */
+function placesOf({ targets }: ResolvedServer): string {
+  const places = targets.flatMap(({ addresses, port }) =>
+    addresses.map(({ address, family }) => (family === 6 ? `[${address}]:${port}` : `${address}:${port}`)),
+  );
+  return cleanText(places.join(", "), 300);
+}
+
+/**
+ * The error that a caller may see, from what the connection or the request failed with.
+ *
+ * @param target - Where it should have led.
+ */
+export function transportError(error: unknown, cancellation: Cancellation, target?: ResolvedServer): unknown {
   if (!(error instanceof SendFailure)) return error;
   const { cause, requestSent } = error;
-  if (cancellation.aborted)
-    return new TransportError("ERR_TIMEOUT", "The server did not answer in time.", { cause, requestSent });
+  if (cancellation.aborted) {
+    const lines = target && !requestSent ? [`Cause: no connection to ${placesOf(target)} was ready`] : [];
+    return new TransportError("ERR_TIMEOUT", "The server did not answer in time.", { cause, requestSent, lines });
+  }
   if (cause instanceof OptionError) return cause;
   const { code, message } = cause as { code?: unknown; message?: unknown };
   const why = `${typeof code === "string" ? `${code}: ` : ""}${String(message)}`;

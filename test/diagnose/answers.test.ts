@@ -59,12 +59,37 @@ describe("/version", () => {
     expect(told(await world.diagnose(name))).toEqual(["warning versionFailed"]);
   });
 
-  it("that does not come is an error", async () => {
-    await world.healthy(name, "192.0.2.1", { version: () => {} });
-    const diagnosis = await world.diagnose(name, {}, 1_500);
+  it("that a reverse proxy answers with 502 is an error, though a cache still serves the keys (bug: it was OK)", async () => {
+    await world.healthy(name, "192.0.2.1", { version: (_, response) => response.writeHead(502).end("<html>nginx") });
+    const diagnosis = await world.diagnose(name);
 
     expect(told(diagnosis)).toEqual(["error versionFailed"]);
-    expect(findingOf(diagnosis, "versionFailed").message).toContain("no answer within 500 ms");
+    expect(diagnosis).toMatchObject({ ok: false, addresses: [{ ok: false }] });
+  });
+
+  it("that is slower than a third of a short timeout is no error (bug: it was versionFailed)", async () => {
+    await world.healthy(name, "192.0.2.1", {
+      version: async (_, response) => {
+        await sleep(700);
+        response.end("{}");
+      },
+    });
+    const diagnosis = await world.diagnose(name, {}, 1_600);
+
+    expect(told(diagnosis)).toEqual(["warning timeout"]);
+    expect(findingOf(diagnosis, "timeout")).toMatchObject({
+      about: "192.0.2.1:8448",
+      message: expect.stringContaining("1600 ms in all, and a third of that, 533 ms, for each step"),
+    });
+    expect(diagnosis).toMatchObject({ ok: true, addresses: [{ ok: true, finished: false, version: undefined }] });
+  });
+
+  it("that does not come at all, nor the keys, leaves the server unjudged, and so not OK", async () => {
+    await world.healthy(name, "192.0.2.1", { version: () => {}, keys: () => {} });
+    const diagnosis = await world.diagnose(name, {}, 900);
+
+    expect(told(diagnosis)).toEqual(["warning timeout"]);
+    expect(diagnosis).toMatchObject({ ok: false, addresses: [{ ok: false, finished: false }] });
   });
 
   it("that takes three seconds is a warning", async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { version } from "../../src/endpoints.js";
 import { OptionError, SigningKey } from "../../src/index.js";
 import { createTestFederation } from "../../src/testing.js";
 import { findingOf, homeserver, told, World } from "./world.js";
@@ -22,6 +23,41 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     () => "It was fulfilled",
     (error: unknown) => error,
   );
+
+const thrower = (reason: unknown) => (): never => {
+  throw reason;
+};
+
+describe("a call that fails on its way", () => {
+  const failureOf = async (timeoutMs = 10_000): Promise<unknown> => {
+    world.dns.set("a.example", "A", ["192.0.2.1"]);
+    const client = await world.client();
+    return await rejection(client.request("a.example:8448", { ...version, timeoutMs }, {}, { rounds: 1 }));
+  };
+
+  it("names what to do next where nobody listens", async () => {
+    expect(await failureOf()).toMatchObject({
+      code: "ERR_CONNECT",
+      message: expect.stringContaining("client.diagnose(server)"),
+    });
+  });
+
+  it("names what to do next where the certificate is refused", async () => {
+    await world.serve("192.0.2.1", 8448, { names: ["a.example"], selfSigned: true }, homeserver({ name: "a.example" }));
+    expect(await failureOf()).toMatchObject({
+      code: "ERR_TLS",
+      message: expect.stringMatching(/client\.diagnose\(server\).* option ca or tlsExceptions\./),
+    });
+  });
+
+  it("names the address where the handshake hangs", async () => {
+    await world.serveTcp("192.0.2.1", 8448, () => {});
+    expect(await failureOf(300)).toMatchObject({
+      code: "ERR_TIMEOUT",
+      message: expect.stringContaining("Cause: no connection to 192.0.2.1:8448 was ready"),
+    });
+  });
+});
 
 describe("a working server", () => {
   it("has neither errors nor warnings, and leaves no connection", async () => {
@@ -152,7 +188,7 @@ describe("an examination", () => {
     expect(unfinished.length).toBeGreaterThan(0);
     expect(diagnosis.findings.filter(({ code }) => code === "timeout")).toHaveLength(unfinished.length);
     expect(findingOf(diagnosis, "timeout")).toMatchObject({
-      severity: "error",
+      severity: "warning",
       about: expect.stringContaining(":8448"),
     });
     expect(await untilNoSockets()).toBe(0);
@@ -210,10 +246,24 @@ describe("an examination", () => {
     expect(world.dns.asked).toEqual([]);
   });
 
-  it("passes on what is wrong with a function of the caller's", async () => {
+  it.each([
+    ["connectTo that returns a host name", { connectTo: () => ({ address: "localhost", port: 1 }) }],
+    ["connectTo that throws an error", { connectTo: thrower(new RangeError("a bug")) }],
+    ["allowAddress that throws a text", { allowAddress: thrower("a text"), connectTo: undefined }],
+    ["allowAddress that throws undefined", { allowAddress: thrower(undefined), connectTo: undefined }],
+    ["proxy that throws an error with a code", { proxy: thrower(Object.assign(new Error(), { code: "ERR_PROXY_X" })) }],
+  ])("passes on what is wrong with %s, as calls do", async (_, options) => {
     world.dns.set("a.example", "A", ["192.0.2.1"]);
-    const client = await world.client({ connectTo: () => ({ address: "localhost", port: 1 }) });
-    expect(await rejection(client.diagnose("a.example:1"))).toBeInstanceOf(OptionError);
+    const client = await world.client(options);
+    const [diagnosed, called] = await Promise.all([
+      rejection(client.diagnose("a.example:1")),
+      rejection(client.version("a.example:1")),
+    ]);
+
+    expect(diagnosed).toBeInstanceOf(OptionError);
+    expect(called).toBeInstanceOf(OptionError);
+    expect((diagnosed as OptionError).message).toBe((called as OptionError).message);
+    expect((diagnosed as OptionError).cause).toBe((called as OptionError).cause);
   });
 
   it("signs nothing, and shows no secret", async () => {

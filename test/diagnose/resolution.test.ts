@@ -87,8 +87,20 @@ describe("a name", () => {
     expect(diagnosis.addresses).toHaveLength(32);
     expect(findingOf(diagnosis, "tooManyAddresses")).toMatchObject({
       severity: "warning",
-      message: "The server has 40 addresses; 8 were not examined.",
+      message: "The server has 40 addresses; 8 are not used, and were not examined.",
     });
+  });
+
+  it("with more addresses of one kind than anybody uses says so (bug: it said nothing)", async () => {
+    world.dns.set(
+      "a.example",
+      "A",
+      Array.from({ length: 20 }, (_, at) => `192.0.2.${at}`),
+    );
+    const diagnosis = await world.diagnose("a.example");
+
+    expect(diagnosis.addresses).toHaveLength(8);
+    expect(findingOf(diagnosis, "tooManyAddresses").message).toContain("20 addresses; 12 are not used");
   });
 });
 

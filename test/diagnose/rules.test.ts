@@ -65,6 +65,7 @@ const healthy: Evidence = {
   server: "a.example",
   checkedAt: now,
   timeoutMs: 30_000,
+  stepMs: 10_000,
   resolution: { host: "a.example", tlsName: "a.example", steps, targets: [] },
   isResolved: true,
   failedQueries: [],
@@ -198,6 +199,40 @@ describe("what is not the server's fault", () => {
 
   it("an expired certificate at the end of a chain that is trusted all the same is not told of", () => {
     expect(found(shown({ chain: [certificate, { ...authority, validTo: now - DAY_MS }] }))).toEqual([]);
+  });
+});
+
+describe("a proxy that makes no connection", () => {
+  const wellKnown = step("wellKnown", url, "failed", "192.0.2.1:443 the proxy answered 407: it wants credentials");
+
+  it("is a warning where it hides only .well-known, and is not held against the server", () => {
+    expect(found(withSteps(wellKnown))).toEqual(["warning proxyFailed"]);
+    expect(found(withSteps(step("wellKnown", url, "failed", "ERR_PROXY_SETTING")))).toEqual(["warning proxyFailed"]);
+  });
+
+  it("is told once where it hides the server as well", () => {
+    const { addresses } = failing("proxy", "ERR_PROXY_REFUSED");
+    expect(found({ ...withSteps(wellKnown), addresses })).toEqual(["error proxyFailed"]);
+  });
+});
+
+describe("an address that had too little time", () => {
+  it.each([
+    ["There was no TLS connection", nothing],
+    ["There was no answer from /_matrix/federation/v1/version", { version: undefined }],
+    ["There was no answer from /_matrix/key/v2/server", { keys: undefined }],
+  ])("is not judged: %s", (what, change) => {
+    const findings = findingsOf({ ...at({ finished: false, ...change }), timeoutMs: 4_000, stepMs: 1_333 });
+
+    expect(findings).toMatchObject([
+      {
+        severity: "warning",
+        code: "timeout",
+        about: "192.0.2.1:8448",
+        message: `${what} in time: there were 4000 ms in all, and a third of that, 1333 ms, for each step.`,
+        advice: expect.stringContaining("option timeout"),
+      },
+    ]);
   });
 });
 
