@@ -20,8 +20,8 @@ export class InvalidMultipart extends Error {}
 /** Everything that comes before the file: a preamble, the parts' headers and the metadata. */
 const MAX_LEAD_IN_BYTES = 64 * 1024;
 /** What may follow the file, and how long that may take in milliseconds, before the connection is given up. */
-const MAX_EPILOGUE_BYTES = 64 * 1024;
-const EPILOGUE_MS = 2_000;
+const MAX_PASSED_OVER_BYTES = 64 * 1024;
+const PASS_OVER_MS = 2_000;
 const EMPTY = Buffer.alloc(0);
 
 type PartHeaders = Readonly<Record<string, readonly string[]>>;
@@ -120,15 +120,15 @@ export function readMultipart(contentType: string | undefined, body: Readable): 
   });
 }
 
-/** Reads what follows the file, so that the connection can be used again; what is long or slow is not worth it. */
-function passOver(body: Readable): void {
+/** Reads what nobody needs, so that the connection can be used again; what is long or slow is not worth it. */
+export function passOver(stream: Readable): void {
   let bytes = 0;
-  const timer = setTimeout(() => body.destroy(), EPILOGUE_MS);
-  body.on("close", () => clearTimeout(timer));
-  body.unpipe();
-  body.on("data", (chunk: Buffer) => {
+  const timer = setTimeout(() => stream.destroy(), PASS_OVER_MS);
+  stream.on("close", () => clearTimeout(timer));
+  stream.unpipe();
+  stream.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > MAX_EPILOGUE_BYTES) body.destroy();
+    if (bytes > MAX_PASSED_OVER_BYTES) stream.destroy();
   });
-  body.resume();
+  stream.resume();
 }

@@ -4,7 +4,7 @@ import type { StreamedResponse } from "../send/stream.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { FileOrigin } from "./file-body.js";
 import { createMedia, type Media, Redirection } from "./media.js";
-import { InvalidMultipart, readMultipart } from "./multipart.js";
+import { InvalidMultipart, passOver, readMultipart } from "./multipart.js";
 
 /** How long nothing may come of a file, or nothing be read, when the caller does not say: in milliseconds. */
 export const IDLE_MS = 60_000;
@@ -33,8 +33,8 @@ export async function readMedia(
     const { metadata, file, header } = head;
     const location = header("location");
     if (location !== undefined) {
-      // Nothing is expected in this part; what is there is passed over, or given up where it is long.
-      file.resume();
+      // Nothing is expected in this part.
+      passOver(file);
       return { kind: "answer", status, value: new Redirection(metadata, location) };
     }
     const media = createMedia({ metadata, header, file, redirect: false }, { maxBytes, idleMs: IDLE_MS }, from);
