@@ -141,7 +141,8 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
   readonly olderVersion?: OlderVersion;
   /**
    * What a success is: JSON when absent; `multipart` is metadata and a file (`multipart/mixed`), whose bytes the caller
-   * reads: see {@link Media}. Then `maxResponseBytes` is about the file, and only one named server may be asked.
+   * reads. Then the output is a {@link Media}, of which `response` and `fault` are not asked; `maxResponseBytes` is about
+   * the file; and only one named server may be asked.
    */
   readonly answer?: "multipart";
   /** What a valid response is. */

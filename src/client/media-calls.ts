@@ -76,7 +76,6 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  */
 export function createFileRunner(runner: Runner, options: ClientOptions): Pick<Runner, "run" | "runSafely"> {
   const { pools, userAgent, closing } = runner;
-  const dns = options.dns ?? createSystemDns();
 
   async function fetchThere(
     found: Redirection,
@@ -93,6 +92,7 @@ export function createFileRunner(runner: Runner, options: ClientOptions): Pick<R
     stopListening.push(onSignalAbort(tooLate, () => cancellation.abort(tooLate.reason)));
     if (signal?.aborted) cancellation.abort(signal.reason);
     try {
+      const dns = options.dns ?? createSystemDns();
       const lookup = (hostname: string) => lookupAddresses(dns, hostname, cancellation.signal);
       return await fetchLocation(found, limits, from, { pools, lookup, userAgent }, cancellation);
     } catch (error) {

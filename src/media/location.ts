@@ -55,8 +55,10 @@ export async function fetchLocation(
     seen.add(url.href);
     const response = await get(url, from, options, cancellation);
     const header = (name: string): string | undefined => {
-      const value = response.headers[name];
-      return typeof value === "string" ? headerText(value) : undefined;
+      const { [name]: value, "content-encoding": encoding } = response.headers;
+      // The length of what was compressed says nothing of the file's.
+      const counts = name !== "content-length" || encoding === undefined;
+      return typeof value === "string" && counts ? headerText(value) : undefined;
     };
     if (response.stream && response.status === 200) {
       const media = createMedia({ metadata, header, file: response.stream, redirect: true }, limits, from);

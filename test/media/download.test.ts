@@ -4,7 +4,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 
 import { mediaDownload } from "../../src/endpoints.js";
-import { MatrixError, ResponseError } from "../../src/index.js";
+import { defineEndpoint, MatrixError, ResponseError } from "../../src/index.js";
 import { reply } from "../../src/testing.js";
 import { createWorld, ourName, rejection } from "../client/world.js";
 import { boundary, multipart, sendChunks, sendMultipart } from "./multipart-replies.js";
@@ -140,6 +140,21 @@ describe("the request", () => {
     expect(await rejection(world.client().media.thumbnail("a.example", half))).toMatchObject({ code: "ERR_INPUT" });
     expect(world.requestCount()).toBe(0);
   });
+});
+
+test("only a GET of one named server can answer with a file", () => {
+  expect(() => defineEndpoint({ ...mediaDownload, audience: "resident" })).toThrow("a GET for one server");
+  expect(() => defineEndpoint({ ...mediaDownload, method: "POST" })).toThrow("a GET for one server");
+});
+
+test("a server that is asked to wait longer has the time for it", async () => {
+  const endpoint = defineEndpoint({ ...mediaDownload, timeoutMs: 100 });
+  onDownload(reply.delay(400, sendMultipart()));
+  const client = world.client();
+  const once = { rounds: 1, timeout: 10_000 };
+  expect(await rejection(client.request("a.example", endpoint, input, once))).toMatchObject({ code: "ERR_TIMEOUT" });
+  const media = await client.request("a.example", endpoint, { ...input, timeoutMs: 300 }, once);
+  expect(await text(media.body)).toBe("file");
 });
 
 describe("no file:", () => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 
 import type { Client, Media, MediaOptions } from "../../src/index.js";
@@ -75,6 +76,19 @@ describe("a file that is elsewhere", () => {
     expect(await text(media.body)).toBe("file");
     await expect.poll(() => gone).toBe(true);
     expect(sent).toBeLessThan(16_000_000);
+  });
+
+  test("may come compressed, its length then being another", async () => {
+    const body = gzipSync("x".repeat(10_000));
+    onCdn(everything, reply.raw({ headers: { "content-encoding": "gzip" }, body }));
+    const media = await from("https://cdn.example/");
+    expect(media).toMatchObject({ contentLength: undefined, contentType: "application/octet-stream" });
+    expect((await text(media.body)).length).toBe(10_000);
+    const small = await from("https://cdn.example/", { maxBytes: 1_000 });
+    expect(await rejection(text(small.body))).toMatchObject({ code: "ERR_RESPONSE_TOO_LARGE" });
+    onCdn(everything, reply.raw({ headers: { "content-encoding": "gzip" }, body: body.subarray(0, 30) }));
+    const cut = await from("https://cdn.example/");
+    expect(await rejection(text(cut.body))).toMatchObject({ code: "ERR_RESPONSE_INVALID" });
   });
 
   test("comes over some more redirects, relative ones too", async () => {
