@@ -31,9 +31,9 @@ import {
  * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
  * @throws {@link NameError} `ERR_SERVER_NAME` when `serverName` does not follow the grammar.
  */
-export function createClient(options: ClientOptions = {}): Client {
-  const runner = createRunner(options);
-  const { run, runSafely, failover, resolver, closing, close, origin } = runner;
+export function createClient(given: ClientOptions = {}): Client {
+  const runner = createRunner(given);
+  const { options, run, runSafely, failover, resolver, closing, close, origin } = runner;
   const files = createFileRunner(runner, options);
 
   const serverJob = <Input extends object, Output>(

@@ -20,7 +20,7 @@ export type {
   RoomInHierarchy,
 } from "./client/iterate.js";
 export type { FileCalls, MediaCalls, MediaOptions } from "./client/media-calls.js";
-export type { DirectRoomCalls, RoomCalls } from "./client/room-calls.js";
+export type { DirectRoomCalls, InRoom, RoomCalls } from "./client/room-calls.js";
 export type { OpenIdCalls, ServerCalls } from "./client/server-calls.js";
 export { createClient } from "./client.js";
 export type { AddressQuestion, AllowAddress } from "./connect/address-policy.js";

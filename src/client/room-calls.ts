@@ -149,13 +149,19 @@ export interface RoomCalls {
   exchangeThirdPartyInvite: RoomCall<ExchangeThirdPartyInviteInput, EmptyResponse>;
 }
 
+/** The room that a call is about. */
+export interface InRoom {
+  /** The room's id. */
+  roomId: string;
+}
+
 /** The calls about a room, put to one named server: nobody else is asked. The room goes into the input. */
 export type DirectRoomCalls = {
   readonly [Name in keyof RoomCalls]: RoomCalls[Name] extends (
     input: infer Input,
     options?: never,
   ) => Promise<Answer<infer Output>>
-    ? ServerCall<Input & (Name extends "event" ? { roomId?: string } : { roomId: string }), Output>
+    ? ServerCall<Input & (Name extends "event" ? Partial<InRoom> : InRoom), Output>
     : never;
 };
 

@@ -33,6 +33,8 @@ export interface Job<Input extends object, Output> {
 
 /** What makes the calls of a client, and holds what they share. */
 export interface Runner extends House {
+  /** The options of the client. */
+  readonly options: ClientOptions;
   /** The memory of servers. */
   readonly failover: Failover;
   /** Aborted when the client is closed. */
@@ -51,8 +53,10 @@ export interface Runner extends House {
  * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
  * @throws {@link NameError} `ERR_SERVER_NAME` when `serverName` does not follow the grammar.
  */
-export function createRunner(options: ClientOptions): Runner {
-  checkClientOptions(options);
+export function createRunner(given: ClientOptions): Runner {
+  checkClientOptions(given);
+  // A copy: what is changed later must not hold for one part of the client and not for another.
+  const options = { ...given };
   const keys = checkedKeys(options);
   const { serverName, userAgent = "matrix-federation-sdk" } = options;
   const origin = serverName ?? "";
@@ -162,5 +166,5 @@ export function createRunner(options: ClientOptions): Runner {
     await Promise.all([resolver.close(), house.pools.close()]);
     await failover.flush();
   };
-  return { ...house, failover, closing: closing.signal, run, runSafely, close };
+  return { ...house, options, failover, closing: closing.signal, run, runSafely, close };
 }

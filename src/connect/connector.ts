@@ -84,7 +84,8 @@ const wrongConnectTo = (what: string): OptionError =>
 
 /** What `connectTo` makes of an address. */
 function redirected(from: ConnectTarget, connectTo: ConnectTo | undefined): ConnectTarget {
-  const to: unknown = connectTo?.(from);
+  // A copy: what a function changes in its argument is no answer.
+  const to: unknown = connectTo?.({ ...from });
   if (to === undefined) return from;
   const { address, port } = (to ?? {}) as Readonly<Record<keyof ConnectAddress, unknown>>;
   if (typeof address !== "string" || isIP(address) === 0) {

@@ -133,13 +133,18 @@ export function createTrust(
   exceptions: Readonly<Record<string, TlsException>> = {},
 ): (tlsName: string) => Trust {
   const usual: Trust = { context, verifies: true, fingerprint: undefined };
-  if (typeof exceptions !== "object" || exceptions === null || Array.isArray(exceptions)) {
+  if (typeof exceptions !== "object" || exceptions === null || Symbol.iterator in exceptions) {
     const right = "an object of host names with their exceptions";
     throw new OptionError("ERR_OPTION", `The option \`tlsExceptions\` is ${quoted(exceptions)}; it must be ${right}.`);
   }
   const byName = new Map<string, Trust>();
   for (const [name, exception] of Object.entries(exceptions)) {
-    byName.set(exceptionKey(name), exceptionFor(name, exception, context));
+    const key = exceptionKey(name);
+    // Neither may win in silence: one of them could be the stricter.
+    if (byName.has(key)) {
+      throw new OptionError("ERR_OPTION", `The option \`tlsExceptions\` has two entries for ${quoted(key)}.`);
+    }
+    byName.set(key, exceptionFor(name, exception, context));
   }
   // Nearly nobody has exceptions, and names need not be compared then.
   return (tlsName) => (byName.size > 0 ? byName.get(nameKey(tlsName)) : undefined) ?? usual;

@@ -3,7 +3,7 @@ import { verifySignedJson } from "../sign/signed-json.js";
 import type { KeyReport, VerifyKeyReport } from "./report.js";
 
 /** Each costs a check of a signature over the whole document. */
-const MAX_KEYS = 32;
+const MAX_KEYS = 8;
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -101,17 +101,19 @@ export async function resolveInSteps(
     notes.steps.push({ ...step, outcome });
   };
   const since = (startedAt: number): number => Math.round(performance.now() - startedAt);
-  const lookup = (hostname: string): Promise<AddressAnswer> => {
-    const known = lookups.get(hostname) ?? lookupAddresses(notingDns, hostname, signal);
-    lookups.set(hostname, known);
+  const { lookup: _system, ...recordsOnly } = notingDns;
+  const lookup = (hostname: string, isNamed: boolean): Promise<AddressAnswer> => {
+    const key = `${hostname} ${isNamed}`;
+    const known = lookups.get(key) ?? lookupAddresses(isNamed ? notingDns : recordsOnly, hostname, signal);
+    lookups.set(key, known);
     return known;
   };
 
   try {
     const resolved = await walkSteps(name, {
-      lookup: async (hostname) => {
+      lookup: async (hostname, isNamed) => {
         const startedAt = performance.now();
-        const answer = await lookup(hostname);
+        const answer = await lookup(hostname, isNamed);
         const result =
           answer.kind === "found" ? answer.addresses.map(({ address }) => address).join(", ") : answer.reason;
         note({ step: "address", query: hostname, result, ms: since(startedAt) }, answer.kind);

@@ -78,6 +78,8 @@ export const serverKeys: Endpoint<object, ServerKeys, "server"> = defineEndpoint
   authentication: "none",
   audience: "server",
   timeoutMs: 10_000,
+  // Some hundred old keys; a document that is larger wants to keep us busy.
+  maxResponseBytes: 64 * 1024,
   universal: true,
   fault: ({ server_name }: ServerKeys, server) =>
     server_name === server ? undefined : { message: "expected the name of this server", path: ["server_name"] },

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { withinBudget } from "../connect/budget.js";
 import type { Dns } from "./dns.js";
 import { failureText } from "./failure-text.js";
@@ -40,6 +41,9 @@ const MAX_PER_FAMILY = 8;
 /** What DNS says when it is sure that there is nothing; every other code means that it does not know. */
 const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
 
+/** Nobody listens where the DNS server should be. */
+const NO_DNS = "ECONNREFUSED";
+
 /** One address as DNS or the system gave it, with its TTL in seconds. */
 interface Found extends FoundAddress {
   readonly ttl: number;
@@ -54,7 +58,7 @@ interface QueryAnswer {
 
 async function ask(query: () => Promise<Found[]>, signal: AbortSignal): Promise<QueryAnswer> {
   try {
-    const found = await withinBudget(LOOKUP_BUDGET_MS, signal, query);
+    const found = usable(await withinBudget(LOOKUP_BUDGET_MS, signal, query));
     return { found, code: found.length > 0 ? "" : "ENODATA" };
   } catch (error) {
     signal.throwIfAborted();
@@ -62,13 +66,18 @@ async function ask(query: () => Promise<Found[]>, signal: AbortSignal): Promise<
   }
 }
 
+/** A `Dns` of the caller's may be JavaScript, and its records are a stranger's: what is no address is none. */
+function usable(found: readonly Found[]): Found[] {
+  return found
+    .slice(0, MAX_PER_FAMILY)
+    .filter(({ address, family }) => isIP(address) === family)
+    .map(({ address, family, ttl }) => ({ address, family, ttl: Number.isFinite(ttl) ? ttl : 0 }));
+}
+
 /** RFC 8305 section 4: one of each family in turn, so that one broken family costs one attempt and not all of them. */
 function interleaved(found: readonly Found[]): FoundAddress[] {
   const of = (wanted: 4 | 6): FoundAddress[] =>
-    found
-      .filter(({ family }) => family === wanted)
-      .slice(0, MAX_PER_FAMILY)
-      .map(({ address, family }) => ({ address, family }));
+    found.filter(({ family }) => family === wanted).map(({ address, family }) => ({ address, family }));
   const six = of(6);
   const four = of(4);
   return Array.from({ length: MAX_PER_FAMILY }, (_, at) => [six[at], four[at]])
@@ -77,12 +86,16 @@ function interleaved(found: readonly Found[]): FoundAddress[] {
 }
 
 /**
- * The addresses of a DNS name: A and AAAA in parallel, then the system's lookup where neither gave one. One family is
+ * The addresses of a DNS name: A and AAAA in parallel, then the system's lookup where DNS knows neither. One family is
  * enough.
  *
  * @param signal - Ends the lookup, which then rejects with the signal's reason; nothing else makes it reject.
  */
-export async function lookupAddresses(dns: Dns, hostname: string, signal: AbortSignal): Promise<AddressAnswer> {
+export async function lookupAddresses(
+  dns: Pick<Dns, "resolve4" | "resolve6" | "lookup">,
+  hostname: string,
+  signal: AbortSignal,
+): Promise<AddressAnswer> {
   const records = [
     async (): Promise<Found[]> =>
       (await dns.resolve4(hostname, { ttl: true })).map(({ address, ttl }) => ({ address, ttl, family: 4 })),
@@ -101,7 +114,11 @@ export async function lookupAddresses(dns: Dns, hostname: string, signal: AbortS
   const [a, aaaa] = answers.map(({ code }) => code);
   const absent = answers.every(({ code }) => ABSENT_CODES.has(code));
   let reason = `A ${a}, AAAA ${aaaa}`;
-  if (dns.lookup !== undefined && answers.every(({ found }) => found.length === 0)) {
+  // Where DNS merely does not answer, the system's lookup, which asks the same DNS, would only take long.
+  const isForSystem = answers.every(
+    ({ found, code }) => found.length === 0 && (ABSENT_CODES.has(code) || code === NO_DNS),
+  );
+  if (dns.lookup !== undefined && isForSystem) {
     const answer = await ask(system, signal);
     if (answer.code !== "") reason += `, system lookup ${answer.code}`;
     answers = [...answers, answer];

@@ -50,13 +50,18 @@ export interface Dns {
    * @throws An error with a `code` such as `ENOTFOUND`.
    */
   resolveSrv(hostname: string): Promise<DnsSrvRecord[]>;
-  /** The operating system's own lookup, asked only where the records gave no address. Absent: nothing else is asked. */
+  /**
+   * The operating system's own lookup, asked only of names that stand in a server name or a delegation, where DNS knows
+   * none. Absent: nothing else is asked.
+   */
   lookup?(hostname: string): Promise<DnsLookupAddress[]>;
 }
 
 /** One wait for one query, in milliseconds; the second try waits twice as long, and both fit into a lookup's budget. */
 const QUERY_TIMEOUT_MS = 1500;
 const QUERY_TRIES = 2;
+/** How long a system lookup waits for its turn, in milliseconds; by then nobody waits for it any more. */
+const TURN_MS = 5_000;
 
 /**
  * The DNS of this machine. Records come from its DNS servers, because only they say how long an answer holds. The
@@ -64,10 +69,21 @@ const QUERY_TRIES = 2;
  */
 export function createSystemDns(): Dns {
   const resolver = new dns.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
+  let last: Promise<unknown> = Promise.resolve();
+  // Such a lookup holds one of the process's few threads until it ends, and cannot be called off: one at a time.
+  const inTurn = (hostname: string): Promise<DnsLookupAddress[]> => {
+    const askedAt = performance.now();
+    const turn = last.then(() => {
+      if (performance.now() - askedAt > TURN_MS) throw Object.assign(new Error("no turn came"), { code: "ETIMEOUT" });
+      return dns.lookup(hostname, { all: true });
+    });
+    last = turn.catch(() => undefined);
+    return turn;
+  };
   return {
     resolve4: (hostname, options) => resolver.resolve4(hostname, options),
     resolve6: (hostname, options) => resolver.resolve6(hostname, options),
     resolveSrv: (hostname) => resolver.resolveSrv(hostname),
-    lookup: (hostname) => dns.lookup(hostname, { all: true }),
+    lookup: inTurn,
   };
 }

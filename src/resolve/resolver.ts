@@ -64,6 +64,8 @@ const WELL_KNOWN_TIMEOUT_MS = 8_000;
 /** The longest time that Node's timers can wait, in milliseconds. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_SERVERS = 10_000;
+/** Addresses and steps of all remembered servers together. */
+const MAX_PARTS = 80_000;
 const MAX_FAILURES = 1_000;
 /** Long enough to spare DNS a burst of calls, short enough that a repaired name works at once for a human. */
 const FAILURE_LIFETIME_MS = 30_000;
@@ -91,9 +93,16 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   }
   // Lifetimes are counted on a clock that a change of the wall clock does not move.
   const clock = { perf: performance, ttlResolution: 0 };
-  const resolved = new LRUCache<string, ResolvedServer>({ ...clock, max: MAX_SERVERS });
+  const resolved = new LRUCache<string, ResolvedServer>({
+    ...clock,
+    max: MAX_SERVERS,
+    maxSize: MAX_PARTS,
+    // A server of a common size is four parts; a hostile DNS can make it fifty.
+    sizeCalculation: ({ steps, targets }) =>
+      targets.reduce((sum, { addresses }) => sum + addresses.length, steps.length),
+  });
   const failures = new LRUCache<string, Error>({ ...clock, max: MAX_FAILURES, ttl: FAILURE_LIFETIME_MS });
-  const healed = new LRUCache<string, true>({ ...clock, max: MAX_FAILURES, ttl: HEAL_EVERY_MS });
+  const healed = new LRUCache<string, true>({ ...clock, max: MAX_SERVERS, ttl: HEAL_EVERY_MS });
   const connector = createConnector(options);
   const srv = createSrvFinder(dns);
   const flights = new Map<string, Promise<ResolvedServer>>();
@@ -111,9 +120,12 @@ export function createResolver(options: ResolverOptions = {}): Resolver {
   /** One walk through the steps. Each name is looked up once, though .well-known and the last step may both need it. */
   function walk(name: ServerName): Promise<ResolvedServer> {
     const lookups = new Map<string, Promise<AddressAnswer>>();
-    const lookup = (hostname: string): Promise<AddressAnswer> => {
-      const known = lookups.get(hostname) ?? lookupAddresses(dns, hostname, closing.signal);
-      lookups.set(hostname, known);
+    const { resolve4, resolve6 } = dns;
+    const recordsOnly = { resolve4: resolve4.bind(dns), resolve6: resolve6.bind(dns) };
+    const lookup = (hostname: string, isNamed: boolean): Promise<AddressAnswer> => {
+      const key = `${hostname} ${isNamed}`;
+      const known = lookups.get(key) ?? lookupAddresses(isNamed ? dns : recordsOnly, hostname, closing.signal);
+      lookups.set(key, known);
       return known;
     };
     const fetchOptions = { lookup, connector, timeoutMs, userAgent };

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Target } from "../connect/target.js";
+import type { IpAddress, Target } from "../connect/target.js";
 import { quoted, ResolveError } from "../errors.js";
 import type { ServerName } from "../name/server-name.js";
 import type { AddressAnswer } from "./addresses.js";
@@ -13,12 +13,13 @@ export interface StepSources {
   readonly wellKnown: (hostname: string) => Promise<WellKnown>;
   /** The SRV records of a host name. */
   readonly srv: (hostname: string) => Promise<FoundSrv>;
-  /** The addresses of a DNS name. */
-  readonly lookup: (hostname: string) => Promise<AddressAnswer>;
+  /** The addresses of a DNS name. `isNamed`: it stands in a server name or a delegation, not in a record or redirect. */
+  readonly lookup: (hostname: string, isNamed: boolean) => Promise<AddressAnswer>;
 }
 
 /** The port of a server whose name says none, and that no record gives one. */
 const DEFAULT_PORT = 8448;
+const MAX_ADDRESSES = 32;
 /** No answer is used for longer than this, SRV records included, whose TTL Node does not tell. In milliseconds. */
 const MAX_LIFETIME_MS = 3_600_000;
 /** How long an answer is used in which DNS failed, in milliseconds: what it did not say may be decisive. */
@@ -36,6 +37,12 @@ async function timed<T>(task: () => Promise<T>): Promise<{ value: T; ms: number 
 function literal(host: Host): Target {
   const family = isIP(host.hostname) === 6 ? 6 : 4;
   return { ...host, addresses: [{ address: host.hostname, family }] };
+}
+
+function addressText(addresses: readonly IpAddress[]): string {
+  const texts = addresses.slice(0, 4).map(({ address }) => address);
+  const others = addresses.length - texts.length;
+  return texts.join(", ") + (others > 0 ? ` and ${others} more` : "");
 }
 
 const remembered = ({ isRemembered }: WellKnown): { isRemembered?: true } => (isRemembered ? { isRemembered } : {});
@@ -81,23 +88,27 @@ class Walk {
   }
 
   /** The addresses of the hosts. One host that has some is enough. */
-  async targets(hosts: readonly Host[]): Promise<Target[]> {
-    const answers = await Promise.all(hosts.map(async ({ hostname }) => timed(() => this.#sources.lookup(hostname))));
+  async targets(hosts: readonly Host[], isNamed: boolean): Promise<Target[]> {
+    const answers = await Promise.all(
+      hosts.map(async ({ hostname }) => timed(() => this.#sources.lookup(hostname, isNamed))),
+    );
+    // Of many hosts a few addresses each: more than 32 are never tried for a connection.
+    const most = Math.max(2, Math.ceil(MAX_ADDRESSES / hosts.length));
     const seen = new Set<string>();
     const targets = answers.flatMap(({ value, ms }, at) => {
       const host = hosts[at] as (typeof hosts)[number];
-      const result = value.kind === "found" ? value.addresses.map(({ address }) => address).join(", ") : value.reason;
+      const result = value.kind === "found" ? addressText(value.addresses) : value.reason;
       const lifetimeMs = value.kind === "found" ? value.lifetimeMs : UNCERTAIN_LIFETIME_MS;
       if (!seen.has(host.hostname)) this.#took({ step: "address", query: host.hostname, result, ms }, lifetimeMs);
       seen.add(host.hostname);
-      return value.kind === "found" ? [{ ...host, addresses: value.addresses }] : [];
+      return value.kind === "found" ? [{ ...host, addresses: value.addresses.slice(0, most) }] : [];
     });
     if (targets.length > 0) return targets;
     const failed = answers.flatMap(({ value }) => (value.kind === "found" ? [] : [value]));
     const isAbsent = failed.every(({ kind }) => kind === "absent");
     const check = isAbsent
       ? "Check the spelling, and that the name has an A or AAAA record."
-      : "Check that this machine's DNS server can be reached and answers for this name.";
+      : "Check that the DNS server can be reached and answers for this name.";
     const names = [...seen].map((name) => quoted(name)).join(", ");
     const causes = failed.map(({ cause }) => cause);
     const cause = causes.length === 1 ? causes[0] : new AggregateError(causes);
@@ -132,7 +143,8 @@ export async function walkSteps(name: ServerName, sources: StepSources): Promise
   const mayDelegate = name.kind === "dns" && name.port === undefined;
   const server = (mayDelegate && (await walk.delegated(name.hostname))) || name;
   const hosts = await walk.hosts(server);
-  const targets = server.kind === "dns" ? await walk.targets(hosts) : hosts.map(literal);
+  const targets =
+    server.kind === "dns" ? await walk.targets(hosts, hosts[0]?.hostname === server.hostname) : hosts.map(literal);
   return {
     serverName: name.name,
     // In every row of the specification this is the last name that was said, with its port if it has one. It is never

@@ -29,8 +29,8 @@ export type WellKnownAnswer =
 
 /** What a `.well-known` request needs. */
 export interface WellKnownFetchOptions {
-  /** Finds the addresses of a host. */
-  readonly lookup: (hostname: string) => Promise<AddressAnswer>;
+  /** Finds the addresses of a host. `isNamed`: it is no host that a redirect leads to. */
+  readonly lookup: (hostname: string, isNamed: boolean) => Promise<AddressAnswer>;
   /** Makes the connections. */
   readonly connector: Connector;
   /** How long everything may take together, redirects and body included, in milliseconds. */
@@ -69,13 +69,18 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<string | undef
 }
 
 /** One GET on a connection of its own, which ends with it: it must never be shared with federation requests. */
-async function get(url: URL, options: WellKnownFetchOptions, signal: AbortSignal): Promise<Response | string> {
+async function get(
+  url: URL,
+  isFirst: boolean,
+  options: WellKnownFetchOptions,
+  signal: AbortSignal,
+): Promise<Response | string> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const family = isIP(hostname);
   const found: Pick<AddressAnswer & { kind: "found" }, "kind" | "addresses"> | AddressAnswer =
     family === 4 || family === 6
       ? { kind: "found", addresses: [{ address: hostname, family }] }
-      : await options.lookup(hostname);
+      : await options.lookup(hostname, isFirst);
   if (found.kind !== "found") return `${quoted(hostname)} has no address (${found.reason})`;
   const port = Number(url.port || 443);
   const target = { hostname, port, priority: 0, weight: 0, addresses: found.addresses };
@@ -126,7 +131,7 @@ async function follow(start: URL, options: WellKnownFetchOptions, signal: AbortS
     if (seen.has(url.href)) return failed(`redirects in a circle at ${quoted(url.href)}`);
     if (seen.size > MAX_REDIRECTS) return failed(`more than ${MAX_REDIRECTS} redirects`);
     seen.add(url.href);
-    const response = await get(url, options, signal);
+    const response = await get(url, url === start, options, signal);
     if (typeof response === "string") return failed(response);
     if (!REDIRECTS.has(response.status)) return judged(response);
     const location = response.headers.location;
@@ -150,9 +155,9 @@ export async function fetchWellKnown(
 ): Promise<WellKnownAnswer> {
   // Also when the time is over meanwhile, for it may be shorter than DNS takes to fail.
   let isDnsFailure = false;
-  const lookup = async (name: string): Promise<AddressAnswer> => {
+  const lookup = async (name: string, isNamed: boolean): Promise<AddressAnswer> => {
     isDnsFailure = true;
-    const answer = await options.lookup(name);
+    const answer = await options.lookup(name, isNamed);
     isDnsFailure = answer.kind === "failed";
     return answer;
   };

@@ -1,5 +1,5 @@
 import ky from "ky";
-import type { Dispatcher } from "undici";
+import { type Dispatcher, errors } from "undici";
 import type { Cancellation } from "../cancellation.js";
 import { ConnectFailure, type ConnectStage } from "../connect/connect-failure.js";
 import { ProxyError } from "../connect/proxy.js";
@@ -92,6 +92,12 @@ export function headersOf(target: ResolvedServer, request: WireRequest): Record<
   return headers;
 }
 
+/** The parser's own error has bytes of the answer in it, and a server may repeat the request with its signature there. */
+function withoutBytes(cause: unknown): unknown {
+  if (!(cause instanceof errors.HTTPParserError)) return cause;
+  return Object.assign(new Error("The answer is no HTTP."), { code: cause.code });
+}
+
 const connectErrors = {
   policy: [
     "ERR_ADDRESS_REFUSED",
@@ -120,7 +126,8 @@ function placesOf({ targets }: ResolvedServer): string {
  */
 export function transportError(error: unknown, cancellation: Cancellation, target?: ResolvedServer): unknown {
   if (!(error instanceof SendFailure)) return error;
-  const { cause, requestSent } = error;
+  const { requestSent } = error;
+  const cause = withoutBytes(error.cause);
   if (cancellation.aborted) {
     const lines = target && !requestSent ? [`Cause: no connection to ${placesOf(target)} was ready`] : [];
     return new TransportError("ERR_TIMEOUT", "The server did not answer in time.", { cause, requestSent, lines });

@@ -127,3 +127,16 @@ test("what is kept in a store shows no secret", async () => {
   expect(kept.length).toBeGreaterThan(0);
   expectNoSecrets(kept.join("\n"));
 });
+
+test.each([
+  ["something that is no HTTP", (head: string) => `${head}\r\n\r\n`],
+  ["a bad header", (head: string) => `HTTP/1.1 200 OK\r\nbad\u0001name: ${head}\r\n\r\n`],
+  ["a bad chunk", (head: string) => `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${head}\r\n`],
+])("a server that sends the request back as %s does not get it shown (bug: it stood in the cause)", async (_, echo) => {
+  world.on(a, ({ request, response }) => {
+    response.socket?.end(echo(request.authorization.join(" ")));
+  });
+  const { error } = (await world.room([a]).safe.stateIds({ eventId }, { rounds: 1 })) as { error?: Error };
+  expect(error).toMatchObject({ code: "ERR_ALL_FAILED" });
+  expectNoSecrets(shown(error));
+});

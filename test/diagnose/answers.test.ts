@@ -187,7 +187,7 @@ describe("the keys", () => {
     expect(same("192.0.2.3")).toBe(!same("192.0.2.1"));
   });
 
-  it("that are hostile cost no more than 32 checks, and nothing crashes", async () => {
+  it("that are hostile cost no more than 8 checks, and nothing crashes", async () => {
     const many = Object.fromEntries(
       Array.from({ length: 500 }, (_, at) => [`ed25519:k${at}\n`, { key: "A".repeat(300) }]),
     );
@@ -195,7 +195,7 @@ describe("the keys", () => {
     const diagnosis = await served((_: never, response: { end(text: string): void }) => response.end(json));
 
     expect(told(diagnosis)).toEqual(["error keysUnsigned"]);
-    expect(diagnosis.keys?.keys).toHaveLength(32);
+    expect(diagnosis.keys?.keys).toHaveLength(8);
     expect(diagnosis.keys?.keys[0]).toMatchObject({ keyId: "ed25519:k0 ", publicKey: `${"A".repeat(100)}…` });
   });
 });

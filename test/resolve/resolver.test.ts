@@ -91,7 +91,7 @@ describe("failures", () => {
   it("says so when DNS is what is broken", async () => {
     world.names["a.example"] = { a: "ESERVFAIL", aaaa: "ETIMEOUT" };
     const error = await failure((await world.resolver()).resolve("a.example:1"));
-    expect(String(error)).toContain("Check that this machine's DNS server can be reached");
+    expect(String(error)).toContain("Check that the DNS server can be reached");
   });
 
   it("remembers a failure for half a minute", async () => {
