@@ -5,7 +5,7 @@ import type { Judgement } from "./failover/attempt.js";
 import { outcomeError } from "./failover/outcome-error.js";
 import { readMedia } from "./media/read-media.js";
 import { publish } from "./observe.js";
-import type { Resolver } from "./resolve/resolver.js";
+import type { OwnedResolver } from "./resolve/resolver.js";
 import type { Pools } from "./send/pools.js";
 import { send, type WireRequest } from "./send/send.js";
 import { openStream, type StreamedResponse } from "./send/stream.js";
@@ -19,7 +19,7 @@ import { type JudgeContext, judge } from "./verdict/judge.js";
 /** What the rooms need that outlives a request. */
 export interface House {
   /** Names to addresses. */
-  readonly resolver: Resolver;
+  readonly resolver: OwnedResolver;
   /** The connections. */
   readonly pools: Pools;
   /** Our own server name; empty in unsigned mode. */

@@ -89,7 +89,7 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
   /** Servers that are still joining rooms. */
   readonly partialState: PartialStateControl;
   /** How server names become addresses: look at it, or make it forget. */
-  readonly resolver: Pick<Resolver, "resolve" | "inspect" | "clear">;
+  readonly resolver: Resolver;
   /**
    * A handle for the calls about a room. Makes no request.
    * @throws {@link NameError} `ERR_ROOM_ID`, or `ERR_SERVER_NAME` for a wrong name in a list of residents.

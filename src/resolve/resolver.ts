@@ -40,6 +40,12 @@ export interface Resolver {
   resolve(serverName: string, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer>;
   /** What is remembered of a server name, without asking anybody; undefined when nothing is. */
   inspect(serverName: string): ResolvedServer | undefined;
+  /** Forgets one server name, its failures and its `.well-known` answer included, or all of them. */
+  clear(serverName?: string): void;
+}
+
+/** A resolver as its client has it. */
+export interface OwnedResolver extends Resolver {
   /**
    * Where a server is by now, asked afresh because nothing answered where it was. Whoever comes with the same answer at
    * the same time shares one resolution, and within a minute a name is not asked afresh again.
@@ -48,15 +54,9 @@ export interface Resolver {
    * @param options - `signal` ends the waiting; the promise then rejects with the signal's reason.
    * @returns undefined where nothing new can be said: it is the same, or DNS fails. Then `stale` is still remembered.
    * @throws {@link ResolveError} `ERR_RESOLVE` when there is certainly no address any more, or the resolver is closed.
-   * @internal
    */
   heal(stale: ResolvedServer, options?: { signal?: AbortSignal | undefined }): Promise<ResolvedServer | undefined>;
-  /** Forgets one server name, its failures and its `.well-known` answer included, or all of them. */
-  clear(serverName?: string): void;
-  /**
-   * Ends everything that is going on. Later calls are refused.
-   * @internal
-   */
+  /** Ends everything that is going on. Later calls are refused. */
   close(): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ function checkDns(dns: unknown): void {
  *
  * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
  */
-export function createResolver(options: ResolverOptions = {}): Resolver {
+export function createResolver(options: ResolverOptions = {}): OwnedResolver {
   const { dns = createSystemDns(), userAgent = "matrix-federation-sdk" } = options;
   checkDns(dns);
   const { wellKnownTimeoutMs: timeoutMs = WELL_KNOWN_TIMEOUT_MS } = options;

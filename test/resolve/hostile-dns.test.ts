@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createClient } from "../../src/index.js";
 import type { Dns } from "../../src/resolve/dns.js";
-import { createResolver, type Resolver } from "../../src/resolve/resolver.js";
+import { createResolver, type OwnedResolver as Resolver } from "../../src/resolve/resolver.js";
 import { World } from "./world.js";
 
 const none = async (): Promise<never> => {

@@ -7,7 +7,7 @@ import type { ConnectTo } from "../../src/connect/target.js";
 import { type Client, type ClientOptions, createClient } from "../../src/index.js";
 import type { Dns } from "../../src/resolve/dns.js";
 import type { ResolvedServer } from "../../src/resolve/resolved-server.js";
-import { createResolver, type Resolver, type ResolverOptions } from "../../src/resolve/resolver.js";
+import { createResolver, type OwnedResolver as Resolver, type ResolverOptions } from "../../src/resolve/resolver.js";
 import { type Authority, createAuthority } from "../../src/testing/authority.js";
 import { createDnsServer, type DnsScript, type DnsServer, type RecordType } from "./dns-server.js";
 
