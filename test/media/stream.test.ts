@@ -60,6 +60,20 @@ describe("a large file", () => {
     expect(most).toBeLessThan(80 * MIB);
   });
 
+  test("that somebody has begun to read waits for who reads on", async () => {
+    const sent = { bytes: 0 };
+    const media = await download(sendLarge(100 * MIB, sent));
+    const chunks = media.body[Symbol.asyncIterator]();
+    await chunks.next();
+    await sleep(300);
+    const before = sent.bytes;
+    expect(before).toBeLessThan(16 * MIB);
+    expect(media.body.readableLength).toBeLessThan(MIB);
+    for (let bytes = 0; bytes < before + MIB; ) bytes += ((await chunks.next()).value as Buffer).length;
+    expect(sent.bytes).toBeGreaterThan(before);
+    media.cancel();
+  });
+
   test("may have 100 MiB, or what maxBytes says, and not a byte more", async () => {
     expect(await read(await download(sendLarge(MIB), { maxBytes: MIB }))).toBe(MIB);
     const sent = { bytes: 0 };
