@@ -132,6 +132,9 @@ export async function createDnsServer({
     const response = Packet.createResponseFromRequest(request);
     Object.assign(response.header, { aa: 1, ra: 1, rcode: reply.rcode });
     response.answers = reply.answers as Resource[];
+    // RFC 2782 forbids to compress the target of an SRV record, dns2 does it, and newer versions of Node refuse it.
+    const encode = response.toBuffer.bind(response) as (writer: object) => Buffer;
+    response.toBuffer = () => encode(Object.assign(new Packet.Writer(), { names: "none" }));
     try {
       await send(response);
     } catch {
