@@ -232,6 +232,14 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
   if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
     wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");
   }
+  for (const field of ["events", "secrets", "errors", "required", "nextResidentOn"] as const) {
+    if (endpoint[field] !== undefined && !Array.isArray(endpoint[field])) wrong(`needs a list in \`${field}\`.`);
+  }
+  for (const field of ["fault", "body", "pinnedTo"] as const) {
+    if (endpoint[field] !== undefined && typeof endpoint[field] !== "function")
+      wrong(`needs a function in \`${field}\`.`);
+  }
+  if (endpoint.olderVersion !== undefined) checkEndpoint(endpoint.olderVersion?.endpoint);
   checked.add(Object.freeze(endpoint));
   return endpoint;
 }

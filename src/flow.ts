@@ -45,7 +45,13 @@ export async function ask<Output>(
   const judgement = await askOnce(house, endpoint, request, context, cancellation);
   const { older } = request;
   if (judgement.verdict.name !== "unsupported" || !older) return judgement;
-  const { outcome, ...rest } = await askOnce(house, older.endpoint, older.prepare(), context, cancellation);
+  const { outcome, ...rest } = await askOnce(
+    house,
+    older.endpoint,
+    { ...older.prepare(), secrets: request.secrets },
+    context,
+    cancellation,
+  );
   if (outcome.kind !== "answer") return { outcome, ...rest };
   const value = Array.isArray(outcome.value) ? outcome.value[1] : outcome.value;
   return { outcome: { ...outcome, value: value as Output }, ...rest };

@@ -41,7 +41,8 @@ export interface Room extends RoomCalls {
   readonly safe: SafeTwin<RoomCalls> & SafeRoomRequest;
   /**
    * Goes back through the room's events, newest first, until the room's beginning, the limit, or a page that brings
-   * nothing new. Each page is a call to {@link RoomCalls.backfill}, with its own timeout. Leave the loop to stop.
+   * nothing new. It goes on from the oldest events of each page: where the history forks just where a page ends, the other
+   * branch may be left out. Each page is a call to {@link RoomCalls.backfill}, with its own timeout. Leave the loop to stop.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    */
   eachBackfilled(input: EachBackfilledInput, options?: RoomCallOptions): AsyncGenerator<Pdu, void, undefined>;

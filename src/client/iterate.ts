@@ -44,15 +44,18 @@ const PAGE_SIZE = 100;
 /** Servers read no more; a URL has a length. */
 const MAX_FROM = 20;
 const MAX_VIA = 10;
+const MAX_BARREN_PAGES = 3;
 /** Spaces in spaces: deeper than this only somebody goes who wants to keep us busy. */
 const MAX_DEPTH = 50;
 
-/** Goes through pages of a server's directory until there is no next one, or one that brings nothing new. */
+/** Goes through pages of a server's directory until there is no next one, or several in a row bring nothing new. */
 export async function* eachPublicRoom(
   ask: (input: SearchPublicRoomsInput) => Promise<PublicRoomsResponse>,
   { limit = Number.POSITIVE_INFINITY, pageSize = PAGE_SIZE, ...input }: EachPublicRoomInput,
 ): AsyncGenerator<PublishedRoom, void, undefined> {
   const seen = new Set<string>();
+  const tokens = new Set<string>();
+  let barren = 0;
   let since: string | null | undefined;
   do {
     const pageLimit = Math.min(pageSize, limit - seen.size);
@@ -60,20 +63,24 @@ export async function* eachPublicRoom(
     const { chunk, next_batch } = await ask({ ...input, limit: pageLimit, ...(since && { since }) });
     const before = seen.size;
     for (const room of chunk) {
-      if (seen.has(room.room_id)) continue;
+      // Dendrite fills pages up with rooms without an id.
+      if (room.room_id === "" || seen.has(room.room_id)) continue;
       if (seen.size >= limit) return;
       seen.add(room.room_id);
       yield room;
     }
-    // A token that leads in a circle, or to the same rooms again and again, ends it.
-    if (seen.size === before) return;
+    barren = seen.size === before ? barren + 1 : 0;
     since = next_batch;
+    // A token that leads in a circle, or to nothing new again and again, ends it.
+    if (!since || tokens.has(since) || barren > MAX_BARREN_PAGES) return;
+    tokens.add(since);
   } while (since);
 }
 
 /**
  * Goes back through a room's events, page by page, until one brings nothing new. Each page goes on from the oldest events
- * of the one before, since an event's own id is not in it.
+ * of the one before, since an event's own id is not in it: where the history forks just where a page ends, the other
+ * branch may be left out.
  */
 export async function* eachBackfilled(
   ask: (input: { from: readonly string[]; limit: number }) => Promise<{ readonly value: BackfillResponse }>,

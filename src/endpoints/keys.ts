@@ -70,7 +70,7 @@ export function isServerKeys(value: unknown): value is ServerKeys {
 /**
  * `GET /_matrix/key/v2/server`: the keys that a server signs with, signed with them. Unsigned.
  *
- * The signatures are not checked here, nor that `server_name` is the server that was asked.
+ * The signatures are not checked here.
  */
 export const serverKeys: Endpoint<object, ServerKeys, "server"> = defineEndpoint({
   name: "server_keys",

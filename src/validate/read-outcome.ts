@@ -45,10 +45,8 @@ export async function readOutcome<Output>(
   }
   const json = parseJson(response.body);
   if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
-  const issues = await schemaIssues(endpoint, json);
+  const issues = await schemaIssues(endpoint, json, server);
   if (issues.length > 0) return { kind: "malformed", status, issues };
-  const fault = server === undefined ? undefined : endpoint.fault?.(json as Output, server);
-  if (fault) return { kind: "malformed", status, issues: [issueOf(fault)] };
   const { dropped, emptied } = dropBadEvents(json, endpoint.events);
   if (emptied !== undefined) {
     return { kind: "malformed", status, issues: [{ path: `$.${emptied}`, message: "nothing in it is an event" }] };
@@ -58,13 +56,16 @@ export async function readOutcome<Output>(
 
 async function schemaIssues(
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
-  endpoint: Pick<Endpoint<any, unknown>, "response">,
+  endpoint: Pick<Endpoint<any, unknown>, "response" | "fault">,
   json: unknown,
+  server: string | undefined,
 ): Promise<ResponseIssue[]> {
   try {
     const judged = endpoint.response["~standard"].validate(json);
     const result: SchemaResult = "then" in judged ? await judged : judged;
-    return (result.issues ?? []).slice(0, MAX_ISSUES).map(issueOf);
+    const issues = result.issues ?? [];
+    const fault = issues.length > 0 || server === undefined ? undefined : endpoint.fault?.(json, server);
+    return (fault ? [fault] : issues).slice(0, MAX_ISSUES).map(issueOf);
   } catch (error) {
     // A schema of the caller's that throws on hostile input: the answer is not valid, and nothing crashes.
     return [

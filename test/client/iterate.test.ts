@@ -68,7 +68,22 @@ describe("each public room", () => {
       "public_rooms",
     );
     expect(await all(world.client().eachPublicRoom(a))).toEqual([]);
-    expect(page).toBe(1);
+    expect(page).toBe(4);
+  });
+
+  test("is told though a page before it had none: Dendrite fills pages up with rooms without an id", async () => {
+    const filler = { ...published(0), room_id: "" };
+    const pages = [[published(1), filler], [filler], [published(2)]];
+    world.on(
+      a,
+      answering((request) => {
+        const at = Number(param(request, "since") ?? 0);
+        return { chunk: pages[at], ...(at < 2 && { next_batch: String(at + 1) }) };
+      }),
+      "public_rooms",
+    );
+    const rooms = await all(world.client().eachPublicRoom(a));
+    expect(rooms.map(({ room_id }) => room_id)).toEqual(["!1:a.example", "!2:a.example"]);
   });
 
   test("costs no more than a page when the loop is left", async () => {
