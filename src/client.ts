@@ -97,11 +97,12 @@ export function createClient(given: ClientOptions = {}): Client {
         eachInHierarchy(
           async (inside, via, page) => {
             if (inside === roomId) return await ask(hierarchy, page, callOptions);
-            const servers = [...via, ...(await members())];
-            return await room(inside, { residents: () => servers }).request(hierarchy, page, callOptions);
+            const residents = async (): Promise<string[]> => [...via, ...(await members())];
+            return await room(inside, { residents }).request(hierarchy, page, callOptions);
           },
           roomId,
           input,
+          callOptions.signal,
         ),
     };
     return { ...bound(ask), ...each, roomId, safe, request: ask } as unknown as Room;

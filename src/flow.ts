@@ -48,7 +48,7 @@ export async function ask<Output>(
   const { outcome, ...rest } = await askOnce(
     house,
     older.endpoint,
-    { ...older.prepare(), secrets: request.secrets },
+    { ...older.request, secrets: request.secrets },
     context,
     cancellation,
   );
@@ -100,7 +100,8 @@ async function askOnce<Output>(
           endpoint,
           server,
         );
-    if (outcome.kind === "error") outcome = { ...outcome, text: withoutSecrets(outcome.text, request.secrets) };
+    // A server may repeat what it was told, in more forms than could be looked for.
+    if (outcome.kind === "error" && request.secrets.length > 0) outcome = { ...outcome, ...withoutSecrets(outcome) };
   } catch (error) {
     outcome = failure(error, cancellation);
     cause = error;
@@ -120,11 +121,9 @@ async function askOnce<Output>(
   return { outcome, verdict, error: outcomeError(outcome, verdict, about, cause) };
 }
 
-/** A server may repeat what it was told, as it came or as it stood in the URL. */
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets
-    .flatMap((secret) => [secret, encodeURIComponent(secret)])
-    .reduce((rest, secret) => rest.replaceAll(secret, "…"), text);
+function withoutSecrets({ errcode }: { readonly errcode?: string }): { text: string; errcode?: string } {
+  const isCode = errcode !== undefined && /^[A-Z][A-Z0-9_.]{0,60}$/.test(errcode);
+  return { text: "", ...(isCode && { errcode }) };
 }
 
 /** Sends to where the server is. Where a remembered answer leads to nobody any more, the name is resolved afresh, once. */

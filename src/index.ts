@@ -106,7 +106,7 @@ export { createMemoryStore } from "./store/memory-store.js";
 export type { Store } from "./store/store.js";
 export type { DroppedEvent } from "./validate/events.js";
 export type { FailureKind, Outcome } from "./validate/outcome.js";
-export { type HttpResponse, readOutcome } from "./validate/read-outcome.js";
+export { type AnsweredEndpoint, type HttpResponse, readOutcome } from "./validate/read-outcome.js";
 export {
   isPartialStateErrcode,
   PARTIAL_STATE_ERRCODE,

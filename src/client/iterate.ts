@@ -2,7 +2,7 @@ import type { JsonObject } from "../endpoint.js";
 import type { PublicRoomsResponse, PublishedRoom, SearchPublicRoomsInput } from "../endpoints/public-rooms.js";
 import type { HierarchyResponse } from "../endpoints/room-lookups.js";
 import type { BackfillResponse, Pdu } from "../endpoints/room-reads.js";
-import { isFederationError } from "../errors.js";
+import { isFederationError, OptionError, quoted } from "../errors.js";
 import { isServerName } from "../name/server-name.js";
 
 /** How far an iteration goes. */
@@ -45,14 +45,26 @@ const PAGE_SIZE = 100;
 const MAX_FROM = 20;
 const MAX_VIA = 10;
 const MAX_BARREN_PAGES = 3;
+/** A page of a few events may have nothing but what another branch of the history had already. */
+const MIN_PAGE = 20;
 /** Spaces in spaces: deeper than this only somebody goes who wants to keep us busy. */
 const MAX_DEPTH = 50;
+
+/** Whole numbers, or none of them: a limit that is no number would be no limit, or no answer. */
+function checkCounts(counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) {
+    const isEndless = count === Number.POSITIVE_INFINITY && name !== "pageSize";
+    if (isEndless || (Number.isSafeInteger(count) && count >= (name === "limit" ? 0 : 1))) continue;
+    throw new OptionError("ERR_INPUT", `\`${name}\` is ${quoted(count)}; it must be a whole number.`);
+  }
+}
 
 /** Goes through pages of a server's directory until there is no next one, or several in a row bring nothing new. */
 export async function* eachPublicRoom(
   ask: (input: SearchPublicRoomsInput) => Promise<PublicRoomsResponse>,
   { limit = Number.POSITIVE_INFINITY, pageSize = PAGE_SIZE, ...input }: EachPublicRoomInput,
 ): AsyncGenerator<PublishedRoom, void, undefined> {
+  checkCounts({ limit, pageSize });
   const seen = new Set<string>();
   const tokens = new Set<string>();
   let barren = 0;
@@ -86,11 +98,12 @@ export async function* eachBackfilled(
   ask: (input: { from: readonly string[]; limit: number }) => Promise<{ readonly value: BackfillResponse }>,
   { limit = Number.POSITIVE_INFINITY, pageSize = PAGE_SIZE, from: start }: EachBackfilledInput,
 ): AsyncGenerator<Pdu, void, undefined> {
+  checkCounts({ limit, pageSize });
   const seen = new Set<string>();
   const asked = new Set<string>(start);
   let from = start;
   while (from.length > 0 && seen.size < limit) {
-    const { value } = await ask({ from, limit: Math.min(pageSize, limit - seen.size) });
+    const { value } = await ask({ from, limit: Math.min(pageSize, Math.max(MIN_PAGE, limit - seen.size)) });
     const fresh = value.pdus.filter((pdu) => !seen.has(keyOf(pdu)));
     for (const pdu of fresh) {
       if (seen.has(keyOf(pdu))) continue;
@@ -120,7 +133,9 @@ export async function* eachInHierarchy(
   ) => Promise<{ readonly value: HierarchyResponse; readonly via: string }>,
   root: string,
   { limit = Number.POSITIVE_INFINITY, suggestedOnly = false, maxDepth = MAX_DEPTH }: EachInHierarchyInput,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<RoomInHierarchy, void, undefined> {
+  checkCounts({ limit, maxDepth });
   const told = new Set<string>();
   const opened = new Set<string>();
   let level: { roomId: string; via: readonly string[] }[] = [{ roomId: root, via: [] }];
@@ -130,7 +145,8 @@ export async function* eachInHierarchy(
       if (opened.has(roomId)) continue;
       opened.add(roomId);
       const answer = await ask(roomId, likely, suggestedOnly ? { suggestedOnly } : {}).catch((error: unknown) => {
-        if (depth > 0 && isFederationError(error)) return undefined;
+        const isOver = signal?.aborted || (isFederationError(error) && error.code === "ERR_CLOSED");
+        if (depth > 0 && isFederationError(error) && !isOver) return undefined;
         throw error;
       });
       if (!answer) continue;

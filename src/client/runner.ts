@@ -7,7 +7,7 @@ import { parseServerName } from "../name/server-name.js";
 import { type ClientOptions, DEFAULT_TIMEOUT_FACTOR, type RoomCallOptions } from "../options.js";
 import { createResolver } from "../resolve/resolver.js";
 import { Pools } from "../send/pools.js";
-import { prepareRequest } from "../sign/prepare-request.js";
+import { formError, prepareRequest } from "../sign/prepare-request.js";
 import type { SafeAnswer } from "./calls.js";
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./check-options.js";
 import { landed } from "./landed.js";
@@ -29,6 +29,14 @@ export interface Job<Input extends object, Output> {
   readonly rounds: number;
   /** What the caller passed. */
   readonly options: RoomCallOptions;
+}
+
+function pinnedServer<Input extends object>(endpoint: Endpoint<Input, unknown>, input: Input): string | undefined {
+  try {
+    return endpoint.pinnedTo?.(input);
+  } catch (cause) {
+    throw formError(endpoint.name, cause);
+  }
 }
 
 /** What makes the calls of a client, and holds what they share. */
@@ -116,7 +124,7 @@ export function createRunner(given: ClientOptions): Runner {
     }
     if (options.signal?.aborted) throw options.signal.reason;
     const about = { endpoint: endpoint.name };
-    const pinned = job.oneServer ? undefined : endpoint.pinnedTo?.(input);
+    const pinned = job.oneServer ? undefined : pinnedServer(endpoint, input);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
     const granted = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
     const startedAt = performance.now();

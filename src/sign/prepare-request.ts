@@ -23,8 +23,8 @@ export interface PreparedRequest {
 export interface OlderRequest {
   /** The older endpoint. */
   readonly endpoint: OlderVersion["endpoint"];
-  /** Makes the request: it is hardly ever needed. */
-  readonly prepare: () => PreparedRequest;
+  /** The request. It is made at once, for the caller may change the input meanwhile. */
+  readonly request: PreparedRequest;
 }
 
 const checks = Object.entries<(text: unknown) => string>({
@@ -70,7 +70,7 @@ export function prepareRequest<Input extends object>(
   for (const [field, check] of checks) {
     if (fields[field] !== undefined) check(fields[field]);
   }
-  const { olderVersion, secrets = [] } = endpoint;
+  const { secrets = [] } = endpoint;
   return {
     method: endpoint.method,
     uri: fillPath(endpoint.path, fields) + fillQuery(endpoint.query, fields),
@@ -78,20 +78,33 @@ export function prepareRequest<Input extends object>(
     secrets: secrets
       .map((field) => fields[field])
       .filter((value) => typeof value === "string" && value !== "") as string[],
-    older:
-      olderVersion && (olderVersion.suits?.(input) ?? true)
-        ? { endpoint: olderVersion.endpoint, prepare: () => prepareRequest(olderVersion.endpoint, input, origin) }
-        : undefined,
+    older: olderRequest(endpoint, input, origin),
   };
+}
+
+function olderRequest<Input extends object>(
+  { name, olderVersion }: Endpoint<Input, unknown>,
+  input: Input,
+  origin: string,
+): OlderRequest | undefined {
+  if (!olderVersion) return undefined;
+  try {
+    if (!(olderVersion.suits?.(input) ?? true)) return undefined;
+  } catch (cause) {
+    throw formError(name, cause);
+  }
+  return { endpoint: olderVersion.endpoint, request: prepareRequest(olderVersion.endpoint, input, origin) };
+}
+
+/** A function of the endpoint's did not know what to make of the input. */
+export function formError(endpoint: string, cause: unknown): OptionError {
+  return new OptionError("ERR_INPUT", "The input does not have the form that the endpoint needs.", { endpoint, cause });
 }
 
 function bodyOf<Input extends object>(endpoint: Endpoint<Input, unknown>, input: Input, origin: string): unknown {
   try {
     return endpoint.body?.(input, origin);
   } catch (cause) {
-    throw new OptionError("ERR_INPUT", "The input does not have the form that the endpoint needs.", {
-      endpoint: endpoint.name,
-      cause,
-    });
+    throw formError(endpoint.name, cause);
   }
 }

@@ -49,11 +49,11 @@ export function eventFault(value: unknown): string | undefined {
 export interface DroppedEvents {
   /** What was left out: the first thousand. */
   readonly dropped: readonly DroppedEvent[];
-  /** A field of which nothing is left, though something was in it. */
-  readonly emptied: string | undefined;
+  /** Whether nothing is left of all the events, though there were some. */
+  readonly isEmptied: boolean;
 }
 
-const NOTHING: DroppedEvents = { dropped: [], emptied: undefined };
+const NOTHING: DroppedEvents = { dropped: [], isEmptied: false };
 
 /**
  * Leaves out of an answer's arrays of events what can be none, so that one bad element does not cost the others. The
@@ -66,7 +66,7 @@ export function dropBadEvents(answer: unknown, names: readonly string[] | undefi
   const holder = Array.isArray(answer) ? answer[1] : answer;
   if (names === undefined || !isObject(holder)) return NOTHING;
   const dropped: DroppedEvent[] = [];
-  let emptied: string | undefined;
+  let allKept = 0;
   for (const name of names) {
     const all: JsonValue | undefined = holder[name];
     if (!Array.isArray(all)) continue;
@@ -76,8 +76,8 @@ export function dropBadEvents(answer: unknown, names: readonly string[] | undefi
       if (reason === undefined) all[kept++] = event;
       else if (dropped.length < MAX_TOLD) dropped.push({ path: `$.${name}[${at}]`, reason });
     }
-    if (kept === 0 && all.length > 0) emptied ??= name;
+    allKept += kept;
     all.length = kept;
   }
-  return dropped.length === 0 ? NOTHING : { dropped, emptied };
+  return dropped.length === 0 ? NOTHING : { dropped, isEmptied: allKept === 0 };
 }

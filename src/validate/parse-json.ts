@@ -7,6 +7,13 @@ const MAX_DEPTH = 512;
  */
 const CHARS_PER_OBJECT = 16;
 const MIN_OBJECTS = 100_000;
+/** An event has a comma for each twenty characters. */
+const CHARS_PER_COMMA = 8;
+/** More elements of one array, and keys of one object, than any room's state has. */
+const MAX_ELEMENTS = 5_000_000;
+const MAX_KEYS = 200_000;
+/** What is smaller than this, in characters, has not enough in it of anything. */
+const SMALL = 1_000_000;
 
 /** A body that is no JSON, or JSON beyond the limits. */
 export class InvalidJson {
@@ -25,7 +32,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function parseJson(body: Uint8Array | string): unknown {
   try {
     const text = typeof body === "string" ? body : utf8.decode(body);
-    if (isTooDeep(text)) return new InvalidJson(`nested deeper than ${MAX_DEPTH} levels`);
+    const fault = text.length > SMALL || hasMore(text, MAX_DEPTH) ? structureFault(text) : undefined;
+    if (fault !== undefined) return new InvalidJson(fault);
     const maxObjects = Math.max(MIN_OBJECTS, text.length / CHARS_PER_OBJECT);
     return hasMore(text, maxObjects)
       ? new InvalidJson("more objects than so few bytes have use for")
@@ -44,19 +52,36 @@ function hasMore(text: string, max: number): boolean {
   return count > max;
 }
 
-function isTooDeep(text: string): boolean {
-  if (!hasMore(text, MAX_DEPTH)) return false;
+/**
+ * Goes through a text's structure before anything is made of it: V8 ends the process over an array of more than a hundred
+ * million elements, and takes many seconds for an object of some million keys.
+ */
+function structureFault(text: string): string | undefined {
+  /** The members so far of each value that is open. */
+  const members = new Float64Array(MAX_DEPTH + 2);
+  const maxCommas = Math.max(MIN_OBJECTS, text.length / CHARS_PER_COMMA);
+  let commas = 0;
   let depth = 0;
-  let deepest = 0;
   let inString = false;
-  for (let at = 0; at < text.length && deepest <= MAX_DEPTH; at++) {
+  for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (inString) {
       if (code === 0x5c) at++;
       else if (code === 0x22) inString = false;
     } else if (code === 0x22) inString = true;
-    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth);
-    else if (code === 0x5d || code === 0x7d) depth--;
+    else if (code === 0x5b || code === 0x7b) {
+      depth += 1;
+      if (depth > MAX_DEPTH) return `nested deeper than ${MAX_DEPTH} levels`;
+      // An object may have fewer members than an array.
+      members[depth] = code === 0x7b ? MAX_ELEMENTS - MAX_KEYS : 0;
+    } else if (code === 0x5d || code === 0x7d) depth = Math.max(0, depth - 1);
+    else if (code === 0x2c) {
+      commas += 1;
+      members[depth] = (members[depth] as number) + 1;
+      if (commas > maxCommas || (members[depth] as number) > MAX_ELEMENTS) {
+        return "more values than so few bytes have use for";
+      }
+    }
   }
-  return deepest > MAX_DEPTH;
+  return undefined;
 }

@@ -19,6 +19,13 @@ export interface HttpResponse {
   readonly tooLarge?: boolean | undefined;
 }
 
+/** The fields of an endpoint that the reading of a response depends on. */
+export type AnsweredEndpoint<Output> = Pick<ReadEndpoint<Output>, "response" | "events" | "fault"> &
+  Partial<Pick<ReadEndpoint<Output>, "repeatable">>;
+
+// biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
+type ReadEndpoint<Output> = Endpoint<any, Output>;
+
 const MAX_ISSUES = 10;
 
 /**
@@ -29,8 +36,7 @@ const MAX_ISSUES = 10;
  */
 export async function readOutcome<Output>(
   response: HttpResponse,
-  // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
-  endpoint: Pick<Endpoint<any, Output>, "response" | "events" | "fault">,
+  endpoint: AnsweredEndpoint<Output>,
   server?: string,
 ): Promise<Outcome<Output>> {
   const { status } = response;
@@ -47,9 +53,11 @@ export async function readOutcome<Output>(
   if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
   const issues = await schemaIssues(endpoint, json, server);
   if (issues.length > 0) return { kind: "malformed", status, issues };
-  const { dropped, emptied } = dropBadEvents(json, endpoint.events);
-  if (emptied !== undefined) {
-    return { kind: "malformed", status, issues: [{ path: `$.${emptied}`, message: "nothing in it is an event" }] };
+  const { dropped, isEmptied } = dropBadEvents(json, endpoint.events);
+  // What changed something has changed it, whatever the events of the answer are.
+  if (isEmptied && endpoint.repeatable !== "sameServer") {
+    const path = `$.${endpoint.events?.[0]}`;
+    return { kind: "malformed", status, issues: [{ path, message: "nothing in it is an event" }] };
   }
   return { kind: "answer", status, value: json as Output, ...(dropped.length > 0 && { dropped }) };
 }

@@ -134,6 +134,10 @@ describe("each event backwards", () => {
   test("goes no further than the limit", async () => {
     world.on(a, history, "backfill");
     expect(await depths(world.room([a]).eachBackfilled({ from: ["$7"], limit: 4, pageSize: 3 }))).toEqual([7, 6, 5, 4]);
+    for (const wrong of [{ limit: Number.NaN }, { limit: 1.5 }, { pageSize: 0 }, { pageSize: -3 }]) {
+      const error = await rejection(all(world.room([a]).eachBackfilled({ from: ["$7"], ...wrong })));
+      expect(error).toMatchObject({ code: "ERR_INPUT" });
+    }
   });
 
   test("stops where a server gives the same events again, or events that lead in a circle", async () => {
@@ -204,6 +208,16 @@ describe("each room in a space", () => {
     expect(await rooms(world.room([a]).eachInHierarchy())).toEqual([...expected, [leaf.room_id, 2]]);
     world.on(b, reply.matrixError(404, "M_NOT_FOUND"), "hierarchy");
     expect(await rooms(world.room([a]).eachInHierarchy())).toEqual(expected);
+  });
+
+  test("is told no further when the client is closed, and that is no end (bug: it looked like one)", async () => {
+    world.on(a, byRoom({ [roomId]: { room: space(roomId, [inner]), children: [space(inner, [])] } }), "hierarchy");
+    const client = world.client();
+    const each = world.room([a], client).eachInHierarchy();
+    await each.next();
+    await each.next();
+    await client.close();
+    expect(await rejection(each.next())).toMatchObject({ code: "ERR_CLOSED" });
   });
 
   test("is not told where nobody knows the space itself", async () => {

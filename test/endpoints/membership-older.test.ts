@@ -179,3 +179,20 @@ test("a server that knows 3pid/onbind only as a POST, as Synapse and Dendrite do
     ["POST", binding],
   ]);
 });
+
+test("the older version says what was said at first, whatever became of the input meanwhile (bug: it was read again)", async () => {
+  const changing = { ...event, content: { membership: "join" } };
+  world.on(
+    a,
+    async (exchange) => {
+      changing.content.membership = "ban";
+      await reply.matrixError(404, "M_UNRECOGNIZED")(exchange);
+    },
+    "send_join",
+  );
+  world.on(a, reply.json([200, { state: [], auth_chain: [] }]), "send_join_v1");
+  await world.room([a]).sendJoin({ eventId, event: changing });
+  expect(world.requests(a).map(({ json }) => json)).toEqual(
+    Array(2).fill({ ...event, content: { membership: "join" } }),
+  );
+});

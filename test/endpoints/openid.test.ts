@@ -118,12 +118,13 @@ test.each([
   expect(isSubjectOf(sub, server)).toBe(expected);
 });
 
-test("a server that repeats the token in its error finds it taken out (bug: it stood in the message)", async () => {
+test("a server that repeats the token in its error finds its text left out (bug: it stood in the message)", async () => {
   const echo = `no such token: ${accessToken}, at ?access_token=${encodeURIComponent(accessToken)}`;
   world.on(a, reply.matrixError(401, "M_UNKNOWN_TOKEN", echo), "openid_userinfo");
   const error = await rejection(world.client().openid.userinfo(a, accessToken));
-  expect(error).toMatchObject({ errcode: "M_UNKNOWN_TOKEN", message: expect.stringContaining("no such token: …") });
+  expect(error).toMatchObject({ errcode: "M_UNKNOWN_TOKEN" });
   expect(shown(error)).not.toContain(accessToken);
+  expect(shown(error)).not.toContain("no such token");
 });
 
 test("a user is vouched for by the user's own server only", async () => {
