@@ -20,11 +20,10 @@ export interface HttpResponse {
 }
 
 /** The fields of an endpoint that the reading of a response depends on. */
-export type AnsweredEndpoint<Output> = Pick<ReadEndpoint<Output>, "response" | "events" | "fault"> &
-  Partial<Pick<ReadEndpoint<Output>, "repeatable">>;
-
 // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
-type ReadEndpoint<Output> = Endpoint<any, Output>;
+export type AnsweredEndpoint<Output> = Pick<Endpoint<any, Output>, "response"> &
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  Partial<Pick<Endpoint<any, Output>, "events" | "fault" | "repeatable">>;
 
 const MAX_ISSUES = 10;
 
