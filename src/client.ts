@@ -8,7 +8,6 @@ import { residentsOf } from "./client/residents.js";
 import { type DirectRoomCalls, roomEndpoints } from "./client/room-calls.js";
 import { createRunner, type Job } from "./client/runner.js";
 import { inputlessEndpoints, type ServerCalls, serverEndpoints } from "./client/server-calls.js";
-import { diagnose } from "./diagnose/diagnose.js";
 import type { Audience, Endpoint } from "./endpoint.js";
 import { openIdUserinfo } from "./endpoints/one-server.js";
 import { publicRooms, searchPublicRooms } from "./endpoints/public-rooms.js";
@@ -157,6 +156,8 @@ export function createClient(given: ClientOptions = {}): Client {
       ),
     diagnose: async (server, callOptions = {}) => {
       checkCallOptions(callOptions);
+      // Loaded when it is asked for: hardly any process ever does.
+      const { diagnose } = await import("./diagnose/diagnose.js");
       return await diagnose(server, callOptions, options, closing);
     },
     markAlive: async (server) => failover.records.clear(await known(server)),

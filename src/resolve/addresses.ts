@@ -130,7 +130,7 @@ export async function lookupAddresses(
     const unknown = answers.some(({ code }) => code !== "" && !ABSENT_CODES.has(code));
     const ttlMs = unknown ? 0 : Math.min(...found.map(({ ttl }) => ttl)) * 1000;
     const lifetimeMs = Math.min(Math.max(ttlMs, MIN_LIFETIME_MS), MAX_LIFETIME_MS);
-    return { kind: "found", addresses: [...interleaved(found)], lifetimeMs };
+    return { kind: "found", addresses: interleaved(found).slice(), lifetimeMs };
   }
   const cause = new AggregateError(
     answers.flatMap(({ error }) => (error === undefined ? [] : [error])),

