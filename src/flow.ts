@@ -101,7 +101,7 @@ async function askOnce<Output>(
           server,
         );
     // A server may repeat what it was told, in more forms than could be looked for.
-    if (outcome.kind === "error" && request.secrets.length > 0) outcome = { ...outcome, ...withoutSecrets(outcome) };
+    if (outcome.kind === "error" && request.secrets.length > 0) outcome = withoutSecrets(outcome, request.secrets);
   } catch (error) {
     outcome = failure(error, cancellation);
     cause = error;
@@ -121,9 +121,12 @@ async function askOnce<Output>(
   return { outcome, verdict, error: outcomeError(outcome, verdict, about, cause) };
 }
 
-function withoutSecrets({ errcode }: { readonly errcode?: string }): { text: string; errcode?: string } {
+type ErrorOutcome = Extract<Outcome, { kind: "error" }>;
+
+function withoutSecrets({ errcode, ...rest }: ErrorOutcome, secrets: readonly string[]): ErrorOutcome {
   const isCode = errcode !== undefined && /^[A-Z][A-Z0-9_.]{0,60}$/.test(errcode);
-  return { text: "", ...(isCode && { errcode }) };
+  const isClean = isCode && !secrets.some((secret) => errcode.includes(secret));
+  return { ...rest, text: "", ...(isClean && { errcode }) };
 }
 
 /** Sends to where the server is. Where a remembered answer leads to nobody any more, the name is resolved afresh, once. */

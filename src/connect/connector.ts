@@ -9,7 +9,7 @@ import { createProxyChoice, openTunnel, ProxyError, type ProxyOption } from "./p
 import { race, type Try } from "./race.js";
 import { secured } from "./secured.js";
 import { inSrvOrder } from "./srv-order.js";
-import type { ConnectAddress, ConnectTarget, ConnectTo, Destination } from "./target.js";
+import { type ConnectAddress, type ConnectTarget, type ConnectTo, type Destination, MAX_ADDRESSES } from "./target.js";
 import { inspectTls, type TlsReport } from "./tls-inspection.js";
 import { contextFor, createTrust, type TlsException, type Trust } from "./trust.js";
 
@@ -70,8 +70,6 @@ export interface Connector {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** More addresses than this would only let a hostile DNS make us knock at a thousand doors. */
-const MAX_ADDRESSES = 32;
 
 const timedOut = ({ address, port }: Candidate, isReached: boolean, { budgetMs }: BudgetSpent): FailedTry => {
   const message = `no answer${isReached ? " in the TLS handshake" : ""} within ${Math.round(budgetMs)} ms`;

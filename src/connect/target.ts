@@ -20,6 +20,9 @@ export interface Target {
   readonly addresses: readonly IpAddress[];
 }
 
+/** The most addresses that are tried for one connection: more would let a hostile DNS make us knock at a thousand doors. */
+export const MAX_ADDRESSES = 32;
+
 /** Where a connection shall lead, and the name to find there. */
 export interface Destination {
   /**

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { onSignalAbort } from "../cancellation.js";
 import { BudgetSpent, withinBudget } from "../connect/budget.js";
 import { createConnector } from "../connect/connector.js";
+import { MAX_ADDRESSES } from "../connect/target.js";
 import { parseServerName } from "../name/server-name.js";
 import type { ClientOptions } from "../options.js";
 import { createSystemDns } from "../resolve/dns.js";
@@ -19,7 +20,6 @@ const TIMEOUT_MS = 30_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** The share of the time that an address may take to connect, and as much for each of its two answers. */
 const STEP_SHARE = 1 / 3;
-const MAX_ADDRESSES = 32;
 const MAX_AT_ONCE = 4;
 
 /** A server at one of its addresses. */

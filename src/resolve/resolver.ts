@@ -193,8 +193,8 @@ export function createResolver(options: ResolverOptions = {}): OwnedResolver {
         if (!(error instanceof ResolveError) || error.isCertain || closing.signal.aborted) throw error;
         // DNS does not say. What is known is worth more than that: the server may come back before DNS does.
         failures.delete(serverName);
-        const ttl = stale.expiresAt - Date.now();
-        if (known === stale && ttl > 0 && !resolved.has(serverName)) resolved.set(serverName, stale, { ttl });
+        const ttl = FAILURE_LIFETIME_MS;
+        if (known === stale && !resolved.has(serverName)) resolved.set(serverName, stale, { ttl });
         return undefined;
       }
     },

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { IpAddress, Target } from "../connect/target.js";
+import { type IpAddress, MAX_ADDRESSES, type Target } from "../connect/target.js";
 import { quoted, ResolveError } from "../errors.js";
 import type { ServerName } from "../name/server-name.js";
 import type { AddressAnswer } from "./addresses.js";
@@ -19,7 +19,6 @@ export interface StepSources {
 
 /** The port of a server whose name says none, and that no record gives one. */
 const DEFAULT_PORT = 8448;
-const MAX_ADDRESSES = 32;
 /** No answer is used for longer than this, SRV records included, whose TTL Node does not tell. In milliseconds. */
 const MAX_LIFETIME_MS = 3_600_000;
 /** How long an answer is used in which DNS failed, in milliseconds: what it did not say may be decisive. */

@@ -93,7 +93,7 @@ export function headersOf(target: ResolvedServer, request: WireRequest): Record<
 }
 
 /** The parser's own error has bytes of the answer in it, and a server may repeat the request with its signature there. */
-function withoutBytes(cause: unknown): unknown {
+export function withoutBytes<Cause>(cause: Cause): Cause | Error {
   if (!(cause instanceof errors.HTTPParserError)) return cause;
   return Object.assign(new Error("The answer is no HTTP."), { code: cause.code });
 }

@@ -7,7 +7,7 @@ import { TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Collector, type RawResponse, SendFailure } from "./collect.js";
 import type { Pools, SendOptions } from "./pools.js";
-import { headersOf, transportError, type WireRequest } from "./send.js";
+import { headersOf, transportError, type WireRequest, withoutBytes } from "./send.js";
 
 /** A response whose body, where it is a success, has not been read yet. */
 export interface StreamedResponse extends RawResponse {
@@ -54,7 +54,7 @@ class Body extends Readable {
   fail(cause: Error): void {
     this.#isOver = true;
     const message = "The connection broke before the response was whole.";
-    this.destroy(new TransportError("ERR_CONNECTION_LOST", message, { cause, requestSent: true }));
+    this.destroy(new TransportError("ERR_CONNECTION_LOST", message, { cause: withoutBytes(cause), requestSent: true }));
   }
 
   override _read(): void {

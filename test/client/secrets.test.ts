@@ -140,3 +140,20 @@ test.each([
   expect(error).toMatchObject({ code: "ERR_ALL_FAILED" });
   expectNoSecrets(shown(error));
 });
+
+test("nor in the middle of a file (bug: it stood in the cause of the stream's error)", async () => {
+  world.on(
+    a,
+    ({ request, response }) => {
+      const head = "HTTP/1.1 200 OK\r\ncontent-type: multipart/mixed; boundary=b\r\ntransfer-encoding: chunked\r\n\r\n";
+      const body = "--b\r\ncontent-type: application/json\r\n\r\n{}\r\n--b\r\ncontent-type: text/plain\r\n\r\nfile";
+      response.socket?.write(`${head}${body.length.toString(16)}\r\n${body}\r\n`);
+      setTimeout(() => response.socket?.end(`${request.authorization.join(" ")}\r\n`), 50);
+    },
+    "media_download",
+  );
+  const { body } = await world.client().media.download(a, { mediaId: "m" });
+  const error = await rejection(body.toArray());
+  expect(error).toMatchObject({ code: "ERR_CONNECTION_LOST" });
+  expectNoSecrets(shown(error));
+});

@@ -127,6 +127,17 @@ test("a server that repeats the token in its error finds its text left out (bug:
   expect(shown(error)).not.toContain("no such token");
 });
 
+test("nor is a token shown that the server makes its error code (bug: it stayed there)", async () => {
+  for (const [token, errcode] of [
+    [accessToken, accessToken],
+    ["SECRETTOKEN", "M_SECRETTOKEN"],
+  ] as const) {
+    world.on(a, reply.matrixError(401, errcode), "openid_userinfo");
+    const error = await rejection(world.client().openid.userinfo(a, token));
+    expect(shown(error)).not.toContain(token);
+  }
+});
+
 test("a user is vouched for by the user's own server only", async () => {
   world.on(a, reply.json({ sub: "@alice:a.example" }), "openid_userinfo");
   const client = world.client();
