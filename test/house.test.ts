@@ -6,7 +6,20 @@ import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
 // Data walks one way. A room may use the rooms to its left, never one to its right.
-const rooms = ["name", "connect", "resolve", "sign", "send", "validate", "media", "verdict", "failover"] as const;
+const rooms = [
+  "name",
+  "connect",
+  "resolve",
+  "sign",
+  "events",
+  "keyring",
+  "send",
+  "validate",
+  "media",
+  "verify",
+  "verdict",
+  "failover",
+] as const;
 const base = ["cancellation", "error-codes", "errors", "endpoint", "options", "observe", "store"];
 const doors = ["index", "endpoints", "crypto", "server", "testing"].map((name) => `${name}.ts`);
 const seeEverything = ["flow.ts", "client.ts", "client", "diagnose", ...doors];
