@@ -11,6 +11,7 @@ const lock = JSON.parse(read("package-lock.json"));
 
 const dependencies = [
   "@fastify/busboy",
+  "@noble/hashes",
   "canonical-json",
   "ipaddr.js",
   "ky",
@@ -45,12 +46,12 @@ describe("package.json", () => {
     expect(manifest.files).toEqual(["dist", "src", "CHANGELOG.md"]);
   });
 
-  it("has exactly the ten dependencies", () => {
+  it("has exactly the eleven dependencies", () => {
     expect(Object.keys(manifest.dependencies)).toEqual(dependencies);
   });
 
   it("pins exactly what decides signed bytes and signatures", () => {
-    for (const name of ["canonical-json", "tweetnacl"]) {
+    for (const name of ["@noble/hashes", "canonical-json", "tweetnacl"]) {
       expect(manifest.dependencies[name], name).toMatch(/^\d+\.\d+\.\d+$/);
       expect(lock.packages[`node_modules/${name}`].version, name).toBe(manifest.dependencies[name]);
     }
