@@ -18,11 +18,15 @@ const answersAbout = [{ errcode: "M_NOT_YET_UPLOADED" }, { errcode: "M_TOO_LARGE
 
 /** The input of {@link mediaDownload}. */
 export interface MediaDownloadInput {
-  /** The media id: what follows the server's name in an `mxc://` URI. Ask the server of that name. */
+  /**
+   * The media id: what follows the server's name in an `mxc://` URI. Ask the server of that name. Letters, digits, `_`
+   * and `-`, at most 255: homeservers have to refuse other ids.
+   * Spec: https://spec.matrix.org/latest/client-server-api/#security-considerations-5
+   */
   mediaId: string;
   /**
-   * How long the server may wait for a file that has not been uploaded yet, in milliseconds; 20,000 when absent. The
-   * server may wait less.
+   * How long the server may wait for a file that has not been uploaded yet, in milliseconds: a whole number; 20,000
+   * when absent. The server may wait less.
    */
   timeoutMs?: number;
 }
@@ -48,9 +52,9 @@ export const mediaDownload: Endpoint<MediaDownloadInput, Media, "server"> = defi
 
 /** The input of {@link mediaThumbnail}. */
 export interface MediaThumbnailInput extends MediaDownloadInput {
-  /** The width that is wanted, in pixels; the thumbnail may be larger. */
+  /** The width that is wanted, in pixels: a positive whole number; the thumbnail may be larger. */
   width: number;
-  /** The height that is wanted, in pixels; the thumbnail may be larger. */
+  /** The height that is wanted, in pixels: a positive whole number; the thumbnail may be larger. */
   height: number;
   /** Whether the thumbnail fits into the size (`scale`) or fills it (`crop`); as the server likes when absent. */
   method?: "crop" | "scale";

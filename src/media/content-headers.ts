@@ -1,6 +1,9 @@
 /** Headers that are longer than this are not looked into. */
 const MAX_HEADER_CHARS = 4_096;
-const MAX_FILENAME_CHARS = 255;
+/** What the file systems of Linux and macOS take; Windows takes 255 of its 16-bit units, which are no fewer. */
+const MAX_FILENAME_BYTES = 255;
+/** A longer end of a name is no file type's. */
+const MAX_EXTENSION_BYTES = 32;
 /** RFC 2046 allows 70; nobody is refused for a few more, and the parser takes up to 252. */
 const MAX_BOUNDARY_CHARS = 200;
 
@@ -52,7 +55,8 @@ export function lengthOf(header: string | undefined): number | undefined {
 
 /**
  * The file's name in a `Content-Disposition` header (RFC 6266), `filename*` first. What may stand before it as a path is
- * cut off, and so are characters that no file's name should have; undefined when nothing is left.
+ * cut off, and so are characters that no file's name should have; undefined when nothing is left. No name is hidden, is
+ * that of a device, or has more than 255 bytes.
  */
 export function filenameOf(disposition: string | undefined): string | undefined {
   if (disposition === undefined) return undefined;
@@ -73,15 +77,37 @@ function extended(value: string | undefined): string | undefined {
   }
 }
 
-/** Names that a system could take for a folder, a device or another file's stream are changed or refused. */
+/**
+ * The devices of Windows, which are there in every folder and with every ending.
+ * See https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+ */
+const DEVICE = /^(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)/i;
+
+/** Names that a system could take for a folder, a device, a hidden file or another file's stream are changed or refused. */
 function safeName(name: string | undefined): string | undefined {
   const last = name?.split(/[/\\]/).at(-1) ?? "";
   // Format characters too: one of them turns the direction of the text, and "exe.png" may then read "gnp.exe".
-  const clean = last
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "")
-    .replace(/[<>:"|?*]/g, "_")
-    .trim()
-    .replace(/[. ]+$/, "");
-  const short = [...clean].slice(0, MAX_FILENAME_CHARS).join("");
+  const clean = withoutEdges(last.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "").replace(/[<>:"|?*]/g, "_"));
+  const short = shortened(DEVICE.test(clean) ? `_${clean}` : clean);
   return short === "" ? undefined : short;
+}
+
+/** Without dots and spaces at both ends: one before a name hides the file, and Windows ignores those behind it. */
+function withoutEdges(name: string): string {
+  return name.replace(/^[.\s]+/, "").replace(/(?<![.\s])[.\s]+$/, "");
+}
+
+/** Cut to the bytes that a name may have, between two characters and before the ending, which says how to open it. */
+function shortened(name: string): string {
+  if (Buffer.byteLength(name) <= MAX_FILENAME_BYTES) return name;
+  const dot = name.lastIndexOf(".");
+  const ending = dot > 0 && Buffer.byteLength(name.slice(dot)) <= MAX_EXTENSION_BYTES ? name.slice(dot) : "";
+  let bytes = Buffer.byteLength(ending);
+  let begin = "";
+  for (const character of name) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > MAX_FILENAME_BYTES) break;
+    begin += character;
+  }
+  return withoutEdges(begin) + ending;
 }

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { isFederationError, ResponseError, TransportError } from "../errors.js";
+import { cleanText, isFederationError, ResponseError, TransportError } from "../errors.js";
 
 /** What a file's stream is held to. */
 export interface FileLimits {
@@ -7,6 +7,8 @@ export interface FileLimits {
   readonly maxBytes: number;
   /** How long nothing may come of the file, or nothing be read, in milliseconds. */
   readonly idleMs: number;
+  /** How many bytes a second have to come while the server is waited for, on average over `idleMs`; 0 for any. */
+  readonly minBytesPerSecond: number;
 }
 
 /** What a file's errors name. */
@@ -15,13 +17,24 @@ export interface FileOrigin {
   readonly server: string;
   /** The endpoint's name. */
   readonly endpoint: string;
+  /** The host that the server redirected to, where it did. */
+  readonly host?: string | undefined;
+}
+
+/** What an error says of where the file comes from. */
+export function originDetails({ server, endpoint, host }: FileOrigin): {
+  server: string;
+  endpoint: string;
+  lines: readonly string[];
+} {
+  return { server, endpoint, lines: host === undefined ? [] : [`Host: ${cleanText(host, 260)}`] };
 }
 
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The bytes of one file: no faster than they are read, no more than they may be, and not for ever without a byte. It
- * ends only when the file is whole.
+ * The bytes of one file: no faster than they are read, no more than they may be, and neither for ever without a byte nor
+ * for ever one byte at a time. It ends only when the file is whole.
  */
 export class FileBody extends Readable {
   readonly #source: Readable;
@@ -29,6 +42,11 @@ export class FileBody extends Readable {
   #limits: FileLimits;
   #bytes = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** Since when the server is waited for; absent while nobody reads. */
+  #waitingSince: number | undefined;
+  /** How long it has been waited for before that, and what came, since the pace was looked at last. */
+  #waitedMs = 0;
+  #paceBytes = 0;
 
   /** From the file's bytes; an error of theirs that is none of this library's means that they are no file. */
   constructor(source: Readable, limits: FileLimits, from: FileOrigin) {
@@ -54,6 +72,7 @@ export class FileBody extends Readable {
 
   override _read(): void {
     this.#idle?.refresh();
+    this.#waitingSince ??= performance.now();
     if (this.#source.listenerCount("data") > 0) this.#source.resume();
     else this.#source.on("data", (chunk: Buffer) => this.#take(chunk)).on("end", () => this.#end());
   }
@@ -68,7 +87,30 @@ export class FileBody extends Readable {
     this.#idle?.refresh();
     this.#bytes += chunk.length;
     if (this.#bytes > this.#limits.maxBytes) this.destroy(tooLarge(this.#limits.maxBytes, this.#from));
-    else if (!this.push(chunk)) this.#source.pause();
+    else if (this.#isTooSlow(chunk.length)) this.#onTooSlow();
+    else if (!this.push(chunk)) {
+      this.#waitingSince = undefined;
+      this.#source.pause();
+    }
+  }
+
+  /** Only the time counts in which the server could have sent: who reads slowly makes no server slow. */
+  #isTooSlow(bytes: number): boolean {
+    const now = performance.now();
+    this.#waitedMs += now - (this.#waitingSince ?? now);
+    this.#waitingSince = now;
+    this.#paceBytes += bytes;
+    const { idleMs, minBytesPerSecond } = this.#limits;
+    if (this.#waitedMs < idleMs) return false;
+    const isTooSlow = this.#paceBytes * 1_000 < minBytesPerSecond * this.#waitedMs;
+    this.#waitedMs = 0;
+    this.#paceBytes = 0;
+    return isTooSlow;
+  }
+
+  #onTooSlow(): void {
+    const message = `The file comes slower than ${this.#limits.minBytesPerSecond} bytes a second; the option minBytesPerSecond allows less.`;
+    this.destroy(new TransportError("ERR_TIMEOUT", message, { ...originDetails(this.#from), requestSent: true }));
   }
 
   #end(): void {
@@ -79,7 +121,7 @@ export class FileBody extends Readable {
 
   #onIdle(): void {
     const message = `Nothing came of the file, or nothing was read of it, for ${this.#limits.idleMs} ms.`;
-    this.destroy(new TransportError("ERR_TIMEOUT", message, { ...this.#from, requestSent: true }));
+    this.destroy(new TransportError("ERR_TIMEOUT", message, { ...originDetails(this.#from), requestSent: true }));
   }
 
   #fail(cause: Error): void {
@@ -87,7 +129,8 @@ export class FileBody extends Readable {
     if (cause instanceof TransportError) {
       const { code, requestSent } = cause;
       const message = "The connection broke before the file was whole.";
-      this.destroy(new TransportError(code, message, { ...this.#from, requestSent, cause: cause.cause }));
+      const details = { ...originDetails(this.#from), requestSent, cause: cause.cause };
+      this.destroy(new TransportError(code, message, details));
     } else if (isFederationError(cause)) this.destroy(cause);
     else this.destroy(notWhole(cause, this.#from));
   }
@@ -96,12 +139,13 @@ export class FileBody extends Readable {
 /** The error of a file that is larger than it may be. */
 export function tooLarge(maxBytes: number, from: FileOrigin): ResponseError {
   const message = `The file is larger than ${maxBytes} bytes; the option maxBytes allows more.`;
-  return new ResponseError("ERR_RESPONSE_TOO_LARGE", message, { ...from, status: 200 });
+  return new ResponseError("ERR_RESPONSE_TOO_LARGE", message, { ...originDetails(from), status: 200 });
 }
 
 function notWhole(cause: Error, from: FileOrigin): ResponseError {
   const issues = [{ path: "$", message: cause.message }];
-  const lines = [`Issue: $: ${cause.message}`];
+  const details = originDetails(from);
+  const lines = [...details.lines, `Issue: $: ${cause.message}`];
   const message = "The response ended before the file did, or is garbled.";
-  return new ResponseError("ERR_RESPONSE_INVALID", message, { ...from, status: 200, cause, issues, lines });
+  return new ResponseError("ERR_RESPONSE_INVALID", message, { ...details, status: 200, cause, issues, lines });
 }

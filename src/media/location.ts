@@ -6,7 +6,7 @@ import type { AddressAnswer } from "../resolve/addresses.js";
 import type { Pools } from "../send/pools.js";
 import { openUrl, type StreamedResponse } from "../send/stream.js";
 import { headerText } from "./content-headers.js";
-import { type FileLimits, type FileOrigin, tooLarge } from "./file-body.js";
+import { type FileLimits, type FileOrigin, originDetails, tooLarge } from "./file-body.js";
 import { createMedia, type Media, type Redirection } from "./media.js";
 
 /** What fetching a file from where a server says that it is needs. */
@@ -17,6 +17,8 @@ export interface LocationOptions {
   readonly lookup: (hostname: string) => Promise<AddressAnswer>;
   /** The `User-Agent` header. */
   readonly userAgent: string;
+  /** Is told of each host before it is asked, by name and port as they stand in the URL. */
+  readonly asking: (host: string) => void;
 }
 
 const MAX_REDIRECTS = 5;
@@ -39,21 +41,12 @@ export async function fetchLocation(
   cancellation: Cancellation,
 ): Promise<Media> {
   const seen = new Set<string>();
-  const refuse = (message: string): never => {
-    const issues = [{ path: "$.location", message }];
-    const lines = [`Issue: $.location: ${message}`];
-    const text = "The server says that the file is where it cannot be fetched from.";
-    throw new ResponseError("ERR_RESPONSE_INVALID", text, { ...from, status: 200, issues, lines });
-  };
+  let origin = from;
   for (let next: string | undefined = location, base: string | undefined; ; ) {
-    const url = next !== undefined && URL.canParse(next, base) ? new URL(next, base) : refuse("no URL");
-    url.hash = "";
-    if (url.protocol !== "https:") refuse(`not https: ${quoted(url.href)}`);
-    if (url.username !== "" || url.password !== "") refuse("a URL with a user's name in it");
-    if (seen.has(url.href)) refuse(`a circle at ${quoted(url.href)}`);
-    if (seen.size > MAX_REDIRECTS) refuse(`more than ${MAX_REDIRECTS} redirects`);
-    seen.add(url.href);
-    const response = await get(url, from, options, cancellation);
+    const url = checkedUrl(next, base, seen, origin);
+    origin = { ...from, host: url.host };
+    options.asking(url.host);
+    const response = await get(url, origin, options, cancellation);
     const header = (name: string): string | undefined => {
       const { [name]: value, "content-encoding": encoding } = response.headers;
       // The length of what was compressed says nothing of the file's.
@@ -61,20 +54,38 @@ export async function fetchLocation(
       return typeof value === "string" && counts ? headerText(value) : undefined;
     };
     if (response.stream && response.status === 200) {
-      const media = createMedia({ metadata, header, file: response.stream, redirect: true }, limits, from);
+      const media = createMedia({ metadata, header, file: response.stream, redirect: true }, limits, origin);
       if ((media.contentLength ?? 0) <= limits.maxBytes) return media;
       media.cancel();
-      throw tooLarge(limits.maxBytes, from);
+      throw tooLarge(limits.maxBytes, origin);
     }
     response.stream?.destroy();
     if (!REDIRECTS.has(response.status)) {
       const message = `HTTP ${response.status} from the host that the server says has the file.`;
-      const details = { ...from, status: response.status, lines: [`Host: ${cleanText(url.host, 260)}`] };
-      throw new ResponseError("ERR_NOT_MATRIX", message, details);
+      throw new ResponseError("ERR_NOT_MATRIX", message, { ...originDetails(origin), status: response.status });
     }
     next = header("location");
     base = url.href;
   }
+}
+
+/** The next URL to ask, which is then among those seen. The one who gave it is at fault when it may not be asked. */
+function checkedUrl(location: string | undefined, base: string | undefined, seen: Set<string>, by: FileOrigin): URL {
+  const refuse = (message: string): never => {
+    const details = originDetails(by);
+    const issues = [{ path: "$.location", message }];
+    const lines = [...details.lines, `Issue: $.location: ${message}`];
+    const text = `The ${by.host === undefined ? "server" : "host"} says that the file is where it cannot be fetched from.`;
+    throw new ResponseError("ERR_RESPONSE_INVALID", text, { ...details, status: 200, issues, lines });
+  };
+  const url = location !== undefined && URL.canParse(location, base) ? new URL(location, base) : refuse("no URL");
+  url.hash = "";
+  if (url.username !== "" || url.password !== "") refuse("a URL with a user's name in it");
+  if (url.protocol !== "https:") refuse(`not https: ${quoted(url.href)}`);
+  if (seen.has(url.href)) refuse(`a circle at ${quoted(url.href)}`);
+  if (seen.size > MAX_REDIRECTS) refuse(`more than ${MAX_REDIRECTS} redirects`);
+  seen.add(url.href);
+  return url;
 }
 
 async function get(
@@ -84,7 +95,7 @@ async function get(
   cancellation: Cancellation,
 ): Promise<StreamedResponse> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  const lines = [`Host: ${cleanText(url.host, 260)}`];
+  const { lines, ...about } = originDetails(from);
   const family = isIP(hostname);
   const found: AddressAnswer =
     family === 4 || family === 6
@@ -93,7 +104,7 @@ async function get(
   if (found.kind !== "found") {
     const message = "The host that the server says has the file has no address.";
     const reason = `Cause: ${cleanText(found.reason)}`;
-    throw new TransportError("ERR_CONNECT", message, { ...from, requestSent: false, lines: [...lines, reason] });
+    throw new TransportError("ERR_CONNECT", message, { ...about, requestSent: false, lines: [...lines, reason] });
   }
   const port = Number(url.port || 443);
   const target = { hostname, port, priority: 0, weight: 0, addresses: found.addresses };
@@ -108,6 +119,6 @@ async function get(
       code === "ERR_ADDRESS_REFUSED"
         ? "The host that the server says has the file has no address that may be connected to."
         : "The host that the server says has the file could not be asked for it.";
-    throw new TransportError(code, text, { ...from, requestSent, cause, lines: [...lines, ...causes] });
+    throw new TransportError(code, text, { ...about, requestSent, cause, lines: [...lines, ...causes] });
   }
 }

@@ -15,8 +15,10 @@ export interface Media {
   /** The `Content-Disposition` header as it came; `undefined` where there is none, as with Dendrite. */
   readonly contentDisposition: string | undefined;
   /**
-   * The file's name in that header (RFC 6266), without any path and without characters that no name should have;
-   * `undefined` where there is none.
+   * The file's name in that header (RFC 6266), fit to be a file's name on any system: without a path, without characters
+   * that no name should have, without dots and spaces at both ends, with `_` before the name of a Windows device
+   * (`_CON.txt`), and shortened to 255 bytes of UTF-8, its ending kept; `undefined` where there is none. It may still be
+   * any name, such as `index.html`, and two files may have the same: give files names of your own where you keep them.
    */
   readonly filename: string | undefined;
   /** How many bytes the file has, where the server says so: mostly it does only with a redirect. */
@@ -25,7 +27,8 @@ export interface Media {
    * The file's bytes. They come no faster than they are read, and take a connection until they are read or destroyed:
    * iterate over it, pipe it with `pipeline`, or make a web stream of it with `Readable.toWeb(media.body)`. It ends when
    * the file is whole, and fails otherwise: with {@link TransportError} `ERR_CONNECTION_LOST`, or `ERR_TIMEOUT` when for
-   * the option `idleTimeout` nothing came or nothing was read; {@link ResponseError} `ERR_RESPONSE_TOO_LARGE` beyond the
+   * the option `idleTimeout` nothing came or nothing was read, or less came than the option `minBytesPerSecond` says;
+   * {@link ResponseError} `ERR_RESPONSE_TOO_LARGE` beyond the
    * option `maxBytes`, or `ERR_RESPONSE_INVALID` when the file was cut off; {@link OptionError} `ERR_CLOSED` when the
    * client was closed; the signal's reason when it aborted.
    */
@@ -62,9 +65,18 @@ export interface FileSource {
   readonly redirect: boolean;
 }
 
-const bodies = new WeakMap<Media, FileBody>();
+/** A file that whoever asked for it has not got yet. */
+interface Unclaimed {
+  readonly body: FileBody;
+  readonly letGo: NodeJS.Immediate;
+}
 
-/** Makes the file that a caller gets. */
+const unclaimed = new WeakMap<Media, Unclaimed>();
+
+/**
+ * Makes the file that a caller gets. Who asked for it claims it in the same turn of the event loop; when nobody does, the
+ * call was over before, and the file is let go.
+ */
 export function createMedia(
   { metadata, header, file, redirect }: FileSource,
   limits: FileLimits,
@@ -82,11 +94,15 @@ export function createMedia(
     redirect,
     cancel: () => void body.destroy(),
   };
-  bodies.set(media, body);
+  unclaimed.set(media, { body, letGo: setImmediate(() => body.destroy()) });
   return media;
 }
 
-/** Holds a file to other limits, before anything of it has been read. */
-export function limitMedia(media: Media, limits: FileLimits): void {
-  bodies.get(media)?.limit(limits);
+/** Keeps a file for who asked for it, and holds it to these limits from now on. Nothing of it has been read yet. */
+export function claimMedia(media: Media, limits: FileLimits): void {
+  const found = unclaimed.get(media);
+  if (!found) return;
+  unclaimed.delete(media);
+  clearImmediate(found.letGo);
+  found.body.limit(limits);
 }

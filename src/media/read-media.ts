@@ -8,6 +8,8 @@ import { InvalidMultipart, passOver, readMultipart } from "./multipart.js";
 
 /** How long nothing may come of a file, or nothing be read, when the caller does not say: in milliseconds. */
 export const IDLE_MS = 60_000;
+/** How many bytes a second have to come of a file when the caller does not say: half of what an old modem brings. */
+export const MIN_BYTES_PER_SECOND = 4_096;
 
 /**
  * Reads a success into an {@link Outcome}: a file whose bytes are still to come, or where it is. What is neither is
@@ -37,7 +39,8 @@ export async function readMedia(
       passOver(file);
       return { kind: "answer", status, value: new Redirection(metadata, location) };
     }
-    const media = createMedia({ metadata, header, file, redirect: false }, { maxBytes, idleMs: IDLE_MS }, from);
+    const limits = { maxBytes, idleMs: IDLE_MS, minBytesPerSecond: MIN_BYTES_PER_SECOND };
+    const media = createMedia({ metadata, header, file, redirect: false }, limits, from);
     return { kind: "answer", status, value: media };
   } catch (error) {
     stream?.destroy();

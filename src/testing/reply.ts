@@ -8,6 +8,7 @@ export {
   stallBeforeHeaders,
 } from "./reply-broken.js";
 export { delay, type HeldBehaviour, held, sequence } from "./reply-flow.js";
+export { type MediaReply, media, mediaRedirect } from "./reply-media.js";
 export {
   approximateMembership,
   garbage,

@@ -106,12 +106,12 @@ describe("the request", () => {
     world.on("a.example", sendMultipart(), "media_thumbnail");
     onDownload(sendMultipart());
     const client = world.client();
-    const wanted = { mediaId: "a/b?c", width: 32, height: 16, method: "crop", animated: false, timeoutMs: 5 } as const;
+    const wanted = { mediaId: "a-b_C9", width: 32, height: 16, method: "crop", animated: false, timeoutMs: 5 } as const;
     (await client.media.thumbnail("a.example", wanted)).cancel();
     (await client.media.download("a.example", { mediaId: "abc", timeoutMs: 1_000 })).cancel();
     expect(world.requests("a.example")).toMatchObject([
       {
-        uri: "/_matrix/federation/v1/media/thumbnail/a%2Fb%3Fc?width=32&height=16&method=crop&animated=false&timeout_ms=5",
+        uri: "/_matrix/federation/v1/media/thumbnail/a-b_C9?width=32&height=16&method=crop&animated=false&timeout_ms=5",
         signedBy: ourName,
       },
       { uri: "/_matrix/federation/v1/media/download/abc?timeout_ms=1000", signedBy: ourName },

@@ -21,7 +21,8 @@ const read = (chunks: readonly Buffer[], type = contentType): Promise<MultipartH
 
 async function bytesOf({ file }: MultipartHead): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of new FileBody(file, { maxBytes: 2 ** 40, idleMs: 5_000 }, from)) chunks.push(chunk);
+  for await (const chunk of new FileBody(file, { maxBytes: 2 ** 40, idleMs: 5_000, minBytesPerSecond: 0 }, from))
+    chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
