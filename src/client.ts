@@ -1,7 +1,9 @@
-import type { AnyEndpoint } from "./client/calls.js";
+import type { Answer, AnyEndpoint } from "./client/calls.js";
 import { checkCallOptions } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
-import { eachBackfilled, eachInHierarchy, eachPublicRoom } from "./client/iterate.js";
+import { eachBackfilled } from "./client/each-backfilled.js";
+import { eachInHierarchy } from "./client/each-in-hierarchy.js";
+import { eachPublicRoom } from "./client/iterate.js";
 import { unwrapped } from "./client/landed.js";
 import { createFileRunner, type FileCalls, mediaEndpoints } from "./client/media-calls.js";
 import { residentsOf } from "./client/residents.js";
@@ -40,25 +42,24 @@ export function createClient(given: ClientOptions = {}): Client {
     endpoint: Endpoint<Input, Output>,
     input: Input,
     callOptions: RoomCallOptions = {},
-  ): Job<Input, Output> => {
-    const roomId = (input as { roomId?: unknown } | undefined)?.roomId;
-    return {
-      endpoint,
-      input,
-      options: callOptions,
-      roomId: typeof roomId === "string" ? roomId : undefined,
-      oneServer: true,
-      rounds: DEFAULT_SERVER_ROUNDS,
-      candidates: () => [parseServerName(server).name],
-    };
-  };
+  ): Job<Input, Output> => ({
+    endpoint,
+    input,
+    options: callOptions,
+    roomId: undefined,
+    oneServer: true,
+    rounds: DEFAULT_SERVER_ROUNDS,
+    candidates: () => [parseServerName(server).name],
+  });
 
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
-  const runnerOf = (endpoint: Endpoint<any, unknown>): typeof files =>
-    endpoint?.answer === "multipart" ? files : runner;
-  const request: Client["request"] = async (...args) =>
-    unwrapped(await runnerOf(args[1]).run(serverJob(...args))).value;
-  const requestSafely: Client["safe"]["request"] = (...args) => runnerOf(args[1]).runSafely(serverJob(...args));
+  const runnerOf = (endpoint: Endpoint<any, unknown>, callOptions: RoomCallOptions | null = {}): typeof files =>
+    // What has no options is wrong, and the runner says so.
+    endpoint?.answer === "multipart" && callOptions !== null ? files : runner;
+  const answer: ServerRequest = async (...args) => unwrapped(await runnerOf(args[1], args[3]).run(serverJob(...args)));
+  const request: Client["request"] = async (...args) => (await answer(...args)).value;
+  const requestSafely: Client["safe"]["request"] = async (...args) =>
+    await runnerOf(args[1], args[3]).runSafely(serverJob(...args));
 
   function room(roomId: string, roomOptions: RoomOptions): Room {
     checkRoomId(roomId);
@@ -70,14 +71,14 @@ export function createClient(given: ClientOptions = {}): Client {
       callOptions: RoomCallOptions = {},
     ): Job<Input, Output> => ({
       endpoint,
-      input: { ...input, roomId } as unknown as Input,
+      input: input as Input,
       options: callOptions,
       roomId,
       oneServer: false,
       rounds: DEFAULT_ROOM_ROUNDS,
       // The servers that the caller names for this call are in the room as well.
-      candidates: () => {
-        const named = [...(callOptions.sentBy ?? []), ...(callOptions.prefer ?? [])];
+      candidates: ({ sentBy = [], prefer = [] }) => {
+        const named = [...sentBy, ...prefer];
         const told = members();
         return told instanceof Promise ? told.then((names) => [...named, ...names]) : [...named, ...told];
       },
@@ -94,24 +95,32 @@ export function createClient(given: ClientOptions = {}): Client {
       eachBackfilled: (input, callOptions) => eachBackfilled((page) => ask(backfill, page, callOptions), input),
       eachInHierarchy: (input = {}, callOptions = {}) =>
         eachInHierarchy(
-          async (inside, via, page) => {
-            if (inside === roomId) return await ask(hierarchy, page, callOptions);
+          async (inside, via, page, pageOptions) => {
+            if (inside === roomId) return await ask(hierarchy, page, pageOptions);
             const residents = async (): Promise<string[]> => [...via, ...(await members())];
-            return await room(inside, { residents }).request(hierarchy, page, callOptions);
+            return await room(inside, { residents }).request(hierarchy, page, pageOptions);
           },
           roomId,
           input,
-          callOptions.signal,
+          callOptions,
         ),
     };
     return { ...bound(ask), ...each, roomId, safe, request: ask } as unknown as Room;
   }
 
-  const bound = (call: typeof request | typeof requestSafely): Record<string, unknown> => ({
+  const bound = (
+    call: typeof request | typeof requestSafely,
+    callAboutRoom: ServerRequest | typeof requestSafely,
+  ): Record<string, unknown> => ({
     ...mapValues(
-      { ...serverEndpoints, ...roomEndpoints },
+      serverEndpoints,
       (endpoint: AnyEndpoint<Audience>) => (server: string, input: object, callOptions?: CallOptions) =>
         call(server, endpoint, input, callOptions),
+    ),
+    ...mapValues(
+      roomEndpoints,
+      (endpoint: AnyEndpoint<Audience>) => (server: string, input: object, callOptions?: RoomCallOptions) =>
+        callAboutRoom(server, endpoint, input, callOptions),
     ),
     ...mapValues(
       inputlessEndpoints,
@@ -151,7 +160,7 @@ export function createClient(given: ClientOptions = {}): Client {
     request,
     eachPublicRoom: (server, input = {}, callOptions = {}) =>
       eachPublicRoom(
-        (page) => request(server, page.filter ? searchPublicRooms : publicRooms, page, callOptions),
+        (page) => request(server, page.filter === undefined ? publicRooms : searchPublicRooms, page, callOptions),
         input,
       ),
     diagnose: async (server, callOptions = {}) => {
@@ -164,9 +173,17 @@ export function createClient(given: ClientOptions = {}): Client {
     close,
     [Symbol.asyncDispose]: close,
   };
-  const safe = { ...bound(requestSafely), request: requestSafely };
-  return { ...bound(request), safe, ...rest } as unknown as Client;
+  const safe = { ...bound(requestSafely, requestSafely), request: requestSafely };
+  return { ...bound(request, answer), safe, ...rest } as unknown as Client;
 }
+
+/** {@link Client.request}, with all that is known of the answer. */
+type ServerRequest = <Input extends object, Output>(
+  server: string,
+  endpoint: Endpoint<Input, Output>,
+  input: Input,
+  options?: RoomCallOptions,
+) => Promise<Answer<Output>>;
 
 function mapValues<Key extends string, From, To>(
   from: Readonly<Record<Key, From>>,

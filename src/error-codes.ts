@@ -29,8 +29,11 @@ export type FederationErrorCode =
   | "ERR_IN_BACKOFF"
   | "ERR_OUTCOME_UNKNOWN";
 
-/** Where a code is explained: the section of the specification or the MSC that the rule comes from. */
 const SPEC = "https://spec.matrix.org/latest";
+/**
+ * Where a code is explained: the section of the specification or the MSC that the rule comes from. What is about one
+ * endpoint links that one's section instead.
+ */
 export const docsUrls: Readonly<Record<FederationErrorCode, string | undefined>> = {
   ERR_OPTION: undefined,
   ERR_INPUT: `${SPEC}/server-server-api/`,
@@ -56,8 +59,8 @@ export const docsUrls: Readonly<Record<FederationErrorCode, string | undefined>>
   ERR_NOT_MATRIX: `${SPEC}/server-server-api/#api-standards`,
   ERR_MATRIX: `${SPEC}/client-server-api/#standard-error-response`,
   ERR_PARTIAL_STATE: "https://github.com/matrix-org/matrix-spec-proposals/pull/3895",
-  ERR_NO_RESIDENTS: `${SPEC}/server-server-api/#joining-rooms`,
-  ERR_ALL_FAILED: `${SPEC}/server-server-api/#joining-rooms`,
-  ERR_IN_BACKOFF: `${SPEC}/server-server-api/#transactions`,
-  ERR_OUTCOME_UNKNOWN: `${SPEC}/server-server-api/#joining-rooms`,
+  ERR_NO_RESIDENTS: `${SPEC}/server-server-api/`,
+  ERR_ALL_FAILED: `${SPEC}/server-server-api/`,
+  ERR_IN_BACKOFF: undefined,
+  ERR_OUTCOME_UNKNOWN: `${SPEC}/server-server-api/`,
 };

@@ -12,8 +12,8 @@ export interface FederationErrorDetails {
   endpoint?: string | undefined;
   /** The error that caused this one. */
   cause?: unknown;
-  /** The code whose explanation fits best, where it is not the error's own. */
-  docsOf?: FederationErrorCode | undefined;
+  /** The page that explains it best, such as the endpoint's section; where absent or no URL, that of the code. */
+  docsUrl?: string | undefined;
   /** More lines for the message, each already in the form `Name: text`. */
   lines?: readonly string[] | undefined;
 }
@@ -36,6 +36,10 @@ export function quoted(value: unknown): string {
   return typeof value === "function" ? "a function" : cleanText(String(value), 100);
 }
 
+/** What says where an endpoint is specified may be any text: somebody made the endpoint. */
+const isLink = (text: unknown): text is string =>
+  typeof text === "string" && text.length <= 500 && /^https?:\/\/[\x21-\x7e]+$/.test(text);
+
 /**
  * What every error of this library is: a `code` to switch on, what it is about, and the cause.
  * An abort by the caller is no such error: it rejects with the signal's own reason.
@@ -52,7 +56,7 @@ export abstract class FederationError extends Error {
 
   /** Composes the message: a short line, then what it is about, line by line. */
   constructor(code: FederationErrorCode, message: string, details: FederationErrorDetails = {}) {
-    const docsUrl = docsUrls[details.docsOf ?? code];
+    const docsUrl = isLink(details.docsUrl) ? details.docsUrl : docsUrls[code];
     const lines = [
       details.server && `Server: ${cleanText(details.server, 260)}`,
       details.endpoint && `Endpoint: ${details.endpoint}`,
@@ -219,7 +223,11 @@ export class FailoverError extends FederationError {
       retryAt?: number | undefined;
     },
   ) {
-    super(code, message, { docsOf: details.summary === "allPartial" ? "ERR_PARTIAL_STATE" : undefined, ...details });
+    super(
+      code,
+      message,
+      details.summary === "allPartial" ? { ...details, docsUrl: docsUrls.ERR_PARTIAL_STATE } : details,
+    );
     this.attempts = details.attempts;
     this.summary = details.summary;
     this.retryAt = details.retryAt;

@@ -2,13 +2,17 @@ import { isAbortSignal } from "../connect/budget.js";
 import { OptionError, quoted, SignError } from "../errors.js";
 import type { BackoffOptions } from "../failover/server-records.js";
 import { parseServerName } from "../name/server-name.js";
-import type { CallOptions, ClientOptions, RoomCallOptions } from "../options.js";
+import type { ClientOptions, RoomCallOptions } from "../options.js";
 import { SigningKey } from "../sign/signing-key.js";
 
 const wrong = (option: string, value: unknown, right: string): OptionError =>
   new OptionError("ERR_OPTION", `The option \`${option}\` is ${quoted(value)}; it must be ${right}.`);
 
 const isPositive = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value) && value > 0;
+
+/** An `AbortSignal` that can be listened to, and left alone again. */
+const isSignal = (value: unknown): boolean =>
+  isAbortSignal(value) && typeof (value as AbortSignal).removeEventListener === "function";
 
 /** The keys of a client, checked. */
 export function checkedKeys({ serverName, signingKey }: ClientOptions): readonly SigningKey[] {
@@ -58,19 +62,37 @@ function checkBackoff(backoff: BackoffOptions): void {
   }
 }
 
-/** Checks what a call was given. */
-export function checkCallOptions(options: RoomCallOptions & CallOptions): void {
-  if (typeof options !== "object" || options === null) throw wrong("options", options, "an object");
-  const { signal, timeout, rounds, joinedVia } = options;
-  if (signal !== undefined && !isAbortSignal(signal)) throw wrong("signal", signal, "an AbortSignal");
+/**
+ * What a call was given, checked. It is a copy: each option is read once.
+ *
+ * @throws {@link OptionError} `ERR_OPTION`, {@link NameError} `ERR_SERVER_NAME`.
+ */
+export function checkCallOptions(given: RoomCallOptions): RoomCallOptions {
+  if (typeof given !== "object" || given === null) throw wrong("options", given, "an object");
+  const { signal, timeout, rounds, joinedVia, ignoreBackoff, prefer, sentBy } = given;
+  const options: { -readonly [Name in keyof RoomCallOptions]: RoomCallOptions[Name] } = {
+    signal,
+    timeout,
+    rounds,
+    joinedVia,
+    ignoreBackoff,
+    prefer,
+    sentBy,
+  };
+  if (signal !== undefined && !isSignal(signal)) throw wrong("signal", signal, "an AbortSignal");
+  if (ignoreBackoff !== undefined && typeof ignoreBackoff !== "boolean") {
+    throw wrong("ignoreBackoff", ignoreBackoff, "true or false");
+  }
   if (timeout !== undefined && !isPositive(timeout)) throw wrong("timeout", timeout, "milliseconds, such as 20_000");
   if (rounds !== undefined && !(Number.isSafeInteger(rounds) && rounds >= 1 && rounds <= 100)) {
     throw wrong("rounds", rounds, "a whole number from 1 to 100");
   }
   for (const option of ["prefer", "sentBy"] as const) {
     const servers = options[option];
-    if (servers !== undefined && !Array.isArray(servers)) throw wrong(option, servers, 'a list such as ["a.example"]');
-    for (const server of servers ?? []) parseServerName(server);
+    if (servers === undefined) continue;
+    if (!Array.isArray(servers)) throw wrong(option, servers, 'a list such as ["a.example"]');
+    options[option] = Array.from(servers, (server: unknown) => parseServerName(server).name);
   }
   if (joinedVia !== undefined) parseServerName(joinedVia);
+  return options;
 }

@@ -40,15 +40,18 @@ export interface Room extends RoomCalls {
   /** The same calls, which return errors instead of throwing them. */
   readonly safe: SafeTwin<RoomCalls> & SafeRoomRequest;
   /**
-   * Goes back through the room's events, newest first, until the room's beginning, the limit, or a page that brings
-   * nothing new. It goes on from the oldest events of each page: where the history forks just where a page ends, the other
-   * branch may be left out. Each page is a call to {@link RoomCalls.backfill}, with its own timeout. Leave the loop to stop.
+   * Goes back through the room's events, newest first, until the room's beginning, the limit (1,000,000 events when absent),
+   * or several pages in a row that bring nothing new. It goes on from the oldest events of each page: where the history
+   * forks just where a page ends, the other branch may be left out. Each page is a call to {@link RoomCalls.backfill}, with
+   * its own timeout: a server that makes up events can go on until the limit. Leave the loop to stop.
+   * @throws {@link OptionError} `ERR_INPUT` when the input is wrong, {@link NameError} `ERR_EVENT_ID`.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    */
   eachBackfilled(input: EachBackfilledInput, options?: RoomCallOptions): AsyncGenerator<Pdu, void, undefined>;
   /**
    * Goes through the rooms in the space, and in the spaces in it, each once, level by level. Each space is a call to
-   * {@link RoomCalls.hierarchy}; one inside that nobody tells about is not opened.
+   * {@link RoomCalls.hierarchy}, with its own timeout: for one inside, 30 seconds and one round when you do not say. One
+   * inside that nobody tells about is not opened; once ten times the timeout have been lost on such ones, none is any more.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can tell about the space itself.
    */
   eachInHierarchy(
@@ -97,8 +100,8 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
    */
   room(roomId: string, options: RoomOptions): Room;
   /**
-   * Goes through a server's directory until its end, the limit, or a page that brings nothing new. Each page is a call to
-   * {@link ServerCalls.publicRooms}, or with a filter to {@link ServerCalls.searchPublicRooms}.
+   * Goes through a server's directory until its end, the limit (1,000,000 rooms when absent), or several pages in a row
+   * that bring nothing new. Each page is a call to {@link ServerCalls.publicRooms}, or with a filter to {@link ServerCalls.searchPublicRooms}.
    * @throws {@link AnyFederationError} as these do.
    */
   eachPublicRoom(
@@ -106,7 +109,10 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
     input?: EachPublicRoomInput,
     options?: CallOptions,
   ): AsyncGenerator<PublishedRoom, void, undefined>;
-  /** Asks one server for an endpoint of your own, or for a room's endpoint without failover. */
+  /**
+   * Asks one server for an endpoint of your own, or for a room's endpoint without failover. Events that were left out of
+   * the answer, because they can be none, are told only by its safe twin.
+   */
   request<Input extends object, Output>(
     server: string,
     endpoint: Endpoint<Input, Output>,

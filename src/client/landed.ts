@@ -1,13 +1,12 @@
 import type { Attempt } from "../failover/attempt.js";
-import type { Plan } from "../failover/failover.js";
 import type { Landing } from "../failover/flight.js";
 import type { ServerRecords } from "../failover/server-records.js";
-import { terminalError } from "../failover/terminal-error.js";
+import { type EndedPlan, terminalError } from "../failover/terminal-error.js";
 import type { Answer, SafeAnswer } from "./calls.js";
 
 /** What a call returns, from how its flight landed. */
 export function landed<Output>(
-  plan: Plan<Output>,
+  plan: EndedPlan,
   landing: Landing<Output>,
   attempts: readonly Attempt[],
   records: ServerRecords,

@@ -28,7 +28,8 @@ import type {
 import { backfill, event, eventAuth, getMissingEvents, state, stateIds } from "../endpoints/room-reads.js";
 import type { ExchangeThirdPartyInviteInput } from "../endpoints/third-party-invites.js";
 import { exchangeThirdPartyInvite } from "../endpoints/third-party-invites.js";
-import type { Answer, AnyEndpoint, RoomCall, ServerCall } from "./calls.js";
+import type { RoomCallOptions } from "../options.js";
+import type { AnyEndpoint, RoomCall } from "./calls.js";
 
 /** The calls about a room: any resident may answer, and the library finds one that can. */
 export interface RoomCalls {
@@ -155,13 +156,20 @@ export interface InRoom {
   roomId: string;
 }
 
-/** The calls about a room, put to one named server: nobody else is asked. The room goes into the input. */
+/**
+ * The calls about a room, put to one named server: nobody else is asked. The room goes into the input. They answer as the
+ * room's own calls do.
+ */
 export type DirectRoomCalls = {
   readonly [Name in keyof RoomCalls]: RoomCalls[Name] extends (
     input: infer Input,
     options?: never,
-  ) => Promise<Answer<infer Output>>
-    ? ServerCall<Input & (Name extends "event" ? Partial<InRoom> : InRoom), Output>
+  ) => Promise<infer Result>
+    ? (
+        server: string,
+        input: Input & (Name extends "event" ? Partial<InRoom> : InRoom),
+        options?: Omit<RoomCallOptions, "prefer">,
+      ) => Promise<Result>
     : never;
 };
 

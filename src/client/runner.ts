@@ -7,8 +7,9 @@ import { parseServerName } from "../name/server-name.js";
 import { type ClientOptions, DEFAULT_TIMEOUT_FACTOR, type RoomCallOptions } from "../options.js";
 import { createResolver } from "../resolve/resolver.js";
 import { Pools } from "../send/pools.js";
-import { formError, prepareRequest } from "../sign/prepare-request.js";
+import { formError } from "../sign/prepare-request.js";
 import type { SafeAnswer } from "./calls.js";
+import { preparedFor } from "./check-input.js";
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./check-options.js";
 import { landed } from "./landed.js";
 import { toldInTime, withoutOurselves } from "./residents.js";
@@ -17,12 +18,12 @@ import { toldInTime, withoutOurselves } from "./residents.js";
 export interface Job<Input extends object, Output> {
   /** What is asked. */
   readonly endpoint: Endpoint<Input, Output>;
-  /** The input, the room's id included. */
+  /** What the caller passed as the input. */
   readonly input: Input;
-  /** The room, where it is about one. */
+  /** The room of the handle, which belongs to the input; none for a call to one server. */
   readonly roomId: string | undefined;
   /** Tells who may be asked. */
-  readonly candidates: () => readonly string[] | Promise<readonly string[]>;
+  readonly candidates: (options: RoomCallOptions) => readonly string[] | Promise<readonly string[]>;
   /** Whether the caller named the one server to ask. */
   readonly oneServer: boolean;
   /** How many rounds there may be when the caller does not say. */
@@ -82,7 +83,9 @@ export function createRunner(given: ClientOptions): Runner {
   /** Joins an identical read under way, or starts a flight. */
   function flightFor<Output>(
     plan: Plan<Output>,
-    job: Job<object, Output>,
+    // biome-ignore lint/suspicious/noExplicitAny: the input is in the URI already
+    endpoint: Endpoint<any, Output>,
+    joinedVia: string | undefined,
     uri: string,
     timeoutMs: number,
   ): Flight<Output> {
@@ -96,39 +99,39 @@ export function createRunner(given: ClientOptions): Runner {
       return flight;
     };
     if (plan.repeatable !== "anyServer") return start();
-    const { joinedVia } = job.options;
     const { candidates, ignoreBackoff, rounds, sentBy, prefer, roomId } = plan;
     const key = [uri, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia].join("\n");
-    const ofEndpoint = flights.get(job.endpoint) ?? new Map<string, Flight<Output>>();
+    const ofEndpoint = flights.get(endpoint) ?? new Map<string, Flight<Output>>();
     const known = ofEndpoint.get(key);
     if (known && !known.isAborted) return known;
     const flight = start();
-    flights.set(job.endpoint, ofEndpoint.set(key, flight));
+    flights.set(endpoint, ofEndpoint.set(key, flight));
     flight.onceOver(() => {
       if (ofEndpoint.get(key) === flight) ofEndpoint.delete(key);
-      if (ofEndpoint.size === 0) flights.delete(job.endpoint);
+      if (ofEndpoint.size === 0) flights.delete(endpoint);
     });
     return flight;
   }
 
   /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
   async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
-    const { endpoint, input, roomId, options } = job;
+    const { endpoint } = job;
     if (closed) throw closed;
-    checkCallOptions(options);
+    const options = checkCallOptions(job.options);
     checkEndpoint(endpoint);
-    const request = prepareRequest(endpoint, input, origin);
+    const { input, request } = preparedFor(endpoint, job.input, job.roomId, origin);
+    const { roomId } = input as { roomId?: string };
     if (endpoint.authentication === "signature" && keys.length === 0) {
       const message = "The endpoint needs a signed request; create the client with `serverName` and `signingKey`.";
       throw new SignError("ERR_NO_SIGNING_KEY", message, { endpoint: endpoint.name });
     }
     if (options.signal?.aborted) throw options.signal.reason;
-    const about = { endpoint: endpoint.name };
+    const about = { endpoint: endpoint.name, docsUrl: endpoint.spec };
     const pinned = job.oneServer ? undefined : pinnedServer(endpoint, input);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
     const granted = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
     const startedAt = performance.now();
-    const told = pinned === undefined ? job.candidates() : [parseServerName(pinned).name];
+    const told = pinned === undefined ? job.candidates(options) : [parseServerName(pinned).name];
     const named = told instanceof Promise ? await toldInTime(told, granted, options.signal, about) : told;
     const timeoutMs = Math.max(1, granted - (performance.now() - startedAt));
     const candidates = withoutOurselves(named, origin, about);
@@ -146,9 +149,9 @@ export function createRunner(given: ClientOptions): Runner {
       ask: (server, cancellation) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, cancellation),
     };
     const wanted = `${request.uri} ${request.content ?? ""}`;
-    const flight = flightFor(plan, job as unknown as Job<object, Output>, wanted, timeoutMs);
+    const flight = flightFor(plan, endpoint, joinedVia, wanted, timeoutMs);
     return landed(
-      plan,
+      { ...plan, spec: endpoint.spec },
       await flight.join(timeoutMs, options.signal),
       flight.trail.snapshot(),
       failover.records,

@@ -2,22 +2,40 @@ import { type AnyFederationError, MatrixError, ResolveError, ResponseError, Tran
 import type { Outcome } from "../validate/outcome.js";
 import type { Verdict } from "../verdict/judge.js";
 
+/** What a request was about. */
+export interface AboutRequest {
+  /** The server that was asked. */
+  readonly server: string;
+  /** The endpoint's name. */
+  readonly endpoint: string;
+  /** The section of the specification or the MSC that the endpoint names. */
+  readonly spec?: string;
+  /** How many bytes the response may have had. */
+  readonly maxResponseBytes?: number;
+}
+
 /** The error that an attempt would be on its own; none for an answer. */
 export function outcomeError(
   outcome: Outcome,
   verdict: Verdict,
-  about: { server: string; endpoint: string },
+  { server, endpoint, spec, maxResponseBytes }: AboutRequest,
   cause: unknown,
 ): AnyFederationError | undefined {
+  const about = { server, endpoint };
   switch (outcome.kind) {
     case "answer":
       return undefined;
     case "malformed": {
       const { status, issues } = outcome;
       const lines = issues.slice(0, 3).map(({ path, message }) => `Issue: ${path}: ${message}`);
-      const details = { ...about, status, issues, lines };
+      const details = { ...about, status, issues, lines, docsUrl: spec };
+      const most = maxResponseBytes === undefined ? "" : `${maxResponseBytes} bytes that the `;
       return outcome.tooLarge
-        ? new ResponseError("ERR_RESPONSE_TOO_LARGE", "The response is larger than the endpoint allows.", details)
+        ? new ResponseError(
+            "ERR_RESPONSE_TOO_LARGE",
+            `The response is larger than the ${most}endpoint allows.`,
+            details,
+          )
         : new ResponseError("ERR_RESPONSE_INVALID", "The response is not what the endpoint promises.", details);
     }
     case "error": {
@@ -36,6 +54,7 @@ export function outcomeError(
         status,
         retryAfterMs,
         partialState,
+        docsUrl: partialState ? undefined : spec,
       });
     }
     case "failure":

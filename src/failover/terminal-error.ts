@@ -27,6 +27,9 @@ const meanings: Readonly<Record<FailoverSummary, string>> = {
   notAsked: "No server was asked.",
 };
 
+const NEXT =
+  "Next: put the same to that server alone, such as with `client.request`; an event or a transaction of the same id counts once, however often it is sent.";
+
 /** What the last word of each server comes to. An attempt that was cut off says nothing where the server spoke before. */
 export function summarize(attempts: readonly Attempt[]): FailoverSummary {
   const lastWords = new Map<string, Attempt["verdict"]>();
@@ -38,9 +41,15 @@ export function summarize(attempts: readonly Attempt[]): FailoverSummary {
   return only === undefined ? "notAsked" : found.size === 1 ? only : "mixed";
 }
 
+/** What of a call its error tells. */
+export interface EndedPlan extends Pick<Plan<unknown>, "candidates" | "endpoint" | "oneServer" | "repeatable"> {
+  /** The section of the specification or the MSC that the endpoint names. */
+  readonly spec?: string;
+}
+
 /** The error of a call that ended without an answer and without a refusal. */
 export function terminalError(
-  plan: Pick<Plan<unknown>, "candidates" | "endpoint" | "oneServer" | "repeatable">,
+  plan: EndedPlan,
   attempts: readonly Attempt[],
   { retryAt, timeoutMs }: { retryAt: number | undefined; timeoutMs?: number | undefined },
 ): AnyFederationError {
@@ -64,16 +73,18 @@ export function terminalError(
         })
       : undefined;
   const cause = last?.error ?? late;
-  const details = { ...about, attempts, summary, retryAt, cause, lines: attemptLines(attempts, retryAt) };
+  const lines = attemptLines(attempts, retryAt);
+  const details = { ...about, attempts, summary, retryAt, cause, lines, docsUrl: plan.spec };
   if (outcomeUnknown) {
     const message =
       "The request was sent, and no answer says whether it took effect. It was not sent to another server.";
-    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, details);
+    const { server } = attempts.find(({ mayHaveTakenEffect }) => mayHaveTakenEffect) ?? about;
+    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, { ...details, server, lines: [NEXT, ...lines] });
   }
   if (attempts.length === 0 && retryAt !== undefined) {
     const message =
       "Every server is in backoff or asked to be left alone. Wait; for those in backoff `ignoreBackoff` helps too, and `client.diagnose(server)` says what is wrong with one.";
-    return new FailoverError("ERR_IN_BACKOFF", message, details);
+    return new FailoverError("ERR_IN_BACKOFF", message, { ...details, docsUrl: undefined });
   }
   const hurry = timeoutMs === undefined ? "" : ` The call's ${timeoutMs} ms are over.`;
   return new FailoverError("ERR_ALL_FAILED", meanings[summary] + hurry, details);

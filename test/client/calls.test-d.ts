@@ -107,6 +107,8 @@ describe("does not compile:", () => {
     void room.media;
     // @ts-expect-error the room goes into the input
     void client.stateIds(a, { eventId });
+    // @ts-expect-error there is nobody to prefer
+    void client.stateIds(a, { roomId, eventId }, { prefer: [a] });
   });
 
   test("a call to one server without a field", () => {
@@ -211,6 +213,9 @@ describe("compiles:", () => {
     void client.query(a, { queryType: "x", parameters: { one: "1", two: 2, more: ["3"] } });
     void client.stateIds(a, { roomId, eventId });
     void client.event(a, { eventId });
+    // Bug: it did not compile.
+    void client.eventAuth(a, { roomId, eventId }, { sentBy: [a] });
+    void client.safe.eventAuth(a, { roomId, eventId }, { sentBy: [a], joinedVia: a });
     void client.openid.userinfo(a, "token");
     void client.media.thumbnail(a, { mediaId: "abc", width: 32, height: 32, method: "crop" }, { maxBytes: 1_000 });
     void room.sendJoin({ eventId, event, omitMembers: true }, { sentBy: [a], prefer: [a] });
@@ -225,12 +230,12 @@ describe("answers have their types:", () => {
     expectTypeOf(client.queryKeys).returns.resolves.toEqualTypeOf<QueryKeysResponse>();
     expectTypeOf(client.claimUserKeys).returns.resolves.toEqualTypeOf<ClaimUserKeysResponse>();
     expectTypeOf(client.onBindThirdPartyIdentifier).returns.resolves.toEqualTypeOf<EmptyResponse>();
-    expectTypeOf(client.stateIds).returns.resolves.toEqualTypeOf<StateIdsResponse>();
     expectTypeOf(client.safe.sendTransaction).returns.resolves.toEqualTypeOf<SafeAnswer<SendResponse>>();
     expectTypeOf(client.safe.stateIds).returns.resolves.toEqualTypeOf<SafeAnswer<StateIdsResponse>>();
   });
 
   test("of calls about a room", () => {
+    expectTypeOf(client.stateIds).returns.resolves.toEqualTypeOf<Answer<StateIdsResponse>>();
     expectTypeOf(room.state).returns.resolves.toEqualTypeOf<Answer<StateResponse>>();
     expectTypeOf(room.event).returns.resolves.toEqualTypeOf<Answer<EventResponse>>();
     expectTypeOf(room.backfill).returns.resolves.toEqualTypeOf<Answer<BackfillResponse>>();

@@ -111,7 +111,7 @@ describe("each public room", () => {
 
 describe("each event backwards", () => {
   const event = (depth: number) => ({
-    type: "m.room.message",
+    ...(depth === 1 ? { type: "m.room.create", state_key: "" } : { type: "m.room.message" }),
     depth,
     hashes: { sha256: `hash${depth}` },
     prev_events: depth > 1 ? [`$${depth - 1}`] : [],
@@ -154,6 +154,73 @@ describe("each event backwards", () => {
       "backfill",
     );
     expect(await depths(world.room([a]).eachBackfilled({ from: ["$3"] }))).toEqual([1]);
+  });
+
+  test.each([
+    ["negative", -5],
+    ["0", 0],
+    ["absent", undefined],
+    ["no number that can be counted", 1e300],
+  ])(
+    "is told to the room's beginning though a sender forged a depth that is %s (bug: it ended there)",
+    async (_, depth) => {
+      const forged = { ...event(6), depth, hashes: { sha256: "forged" } };
+      world.on(
+        a,
+        answering((request) => {
+          const from = (param(request, "v") ?? "").slice(1);
+          const first = Math.min(7, Number(from));
+          const pdus = Array.from({ length: Math.min(3, first) }, (__, at) => event(first - at));
+          return { pdus: first === 7 ? [...pdus, forged] : pdus };
+        }),
+        "backfill",
+      );
+      const found = await all(world.room([a]).eachBackfilled({ from: ["$7"], pageSize: 3 }));
+      expect(
+        found.filter(({ hashes }) => (hashes as { sha256: string }).sha256 !== "forged").map((pdu) => pdu.depth),
+      ).toEqual([7, 6, 5, 4, 3, 2, 1]);
+    },
+  );
+
+  test("ends where page after page brings nothing new, however many ways back there are", async () => {
+    let pages = 0;
+    const previous = (page: number) => Array.from({ length: 50 }, (_, at) => `$${page}-${at}`);
+    world.on(
+      a,
+      answering(() => {
+        pages += 1;
+        return { pdus: [{ ...event(9), prev_events: previous(0) }] };
+      }),
+      "backfill",
+    );
+    expect(await depths(world.room([a]).eachBackfilled({ from: ["$9"] }))).toEqual([9]);
+    expect(pages).toBeLessThanOrEqual(5);
+  });
+
+  test("ends at the limit where a server makes up ever more events, which lead to what no id can be", async () => {
+    let made = 0;
+    world.on(
+      a,
+      answering(() => {
+        made += 1;
+        const ids = [`$made-up-${made}`, "$\ud800", "no id", `$${"x".repeat(300)}`, 5, null];
+        return { pdus: [{ ...event(5), hashes: { sha256: String(made) }, prev_events: ids }] };
+      }),
+      "backfill",
+    );
+    expect(await depths(world.room([a]).eachBackfilled({ from: ["$9"], limit: 12 }))).toHaveLength(12);
+    expect(world.requests(a).map((request) => param(request, "v"))).toEqual([
+      "$9",
+      ...Array.from({ length: 11 }, (_, at) => `$made-up-${at + 1}`),
+    ]);
+  });
+
+  test("tells what was left out of a page (bug: nobody could know)", async () => {
+    world.on(a, reply.json({ pdus: [event(1), { type: 5 }] }), "backfill");
+    const told: unknown[] = [];
+    const events = world.room([a]).eachBackfilled({ from: ["$1"], onDropped: (...each) => told.push(each) });
+    expect(await depths(events)).toEqual([1]);
+    expect(told).toEqual([[[{ path: "$.pdus[1]", reason: expect.any(String) }], a]]);
   });
 
   test("is asked of another resident where the first is in partial state", async () => {
@@ -208,6 +275,17 @@ describe("each room in a space", () => {
     expect(await rooms(world.room([a]).eachInHierarchy())).toEqual([...expected, [leaf.room_id, 2]]);
     world.on(b, reply.matrixError(404, "M_NOT_FOUND"), "hierarchy");
     expect(await rooms(world.room([a]).eachInHierarchy())).toEqual(expected);
+  });
+
+  test("is told in time though the space names thousands of spaces that nobody tells about (bug: each had its time)", async () => {
+    const ids = Array.from({ length: 5_000 }, (_, at) => `!dead${at}:a.example`);
+    const outer = { room: space(roomId, ids, [b]), children: ids.map((id) => space(id, [])) };
+    const client = await world.connectedClient(a, b);
+    world.on(a, byRoom({ [roomId]: outer }), "hierarchy");
+    world.on(b, reply.stall(), "hierarchy");
+    const found = await all(world.room([a], client).eachInHierarchy({}, { timeout: 400, rounds: 1 }));
+    expect(found).toHaveLength(5_001);
+    expect(lookups(b)).toBeLessThanOrEqual(11);
   });
 
   test("is told no further when the client is closed, and that is no end (bug: it looked like one)", async () => {

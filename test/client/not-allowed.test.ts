@@ -53,6 +53,19 @@ test("a call about a room can be put to one server: nobody else is asked", async
   const client = world.client();
   const room = { roomId: "!room:a.example", eventId };
   expect(await rejection(client.stateIds(a, room, { rounds: 1 }))).toMatchObject({ code: "ERR_PARTIAL_STATE" });
-  expect(await client.stateIds(b, room)).toEqual(stateIdsAnswer);
+  expect(await client.stateIds(b, room)).toMatchObject({ value: stateIdsAnswer, via: b, dropped: [] });
   expect(await client.safe.stateIds(b, room)).toMatchObject({ ok: true, via: b });
+});
+
+test("and tells what was left out of the answer (bug: only its safe twin did)", async () => {
+  world.on(b, reply.json({ pdus: [{ type: "m.room.message" }, { type: 5 }], auth_chain: [] }), "state");
+  const { value, dropped } = await world.client().state(b, { roomId: "!room:a.example", eventId });
+  expect(value.pdus).toEqual([{ type: "m.room.message" }]);
+  expect(dropped).toEqual([{ path: "$.pdus[1]", reason: expect.stringContaining("type") }]);
+});
+
+test("the server that sent us an event is obliged to answer about it, also where it alone is asked", async () => {
+  world.on(a, reply.partialState(), "event_auth");
+  const call = world.client().safe.eventAuth(a, { roomId: "!room:a.example", eventId }, { sentBy: [a], rounds: 1 });
+  expect((await call).attempts).toMatchObject([{ server: a, verdict: "obligationBroken" }]);
 });

@@ -154,6 +154,43 @@ describe("a call with something wrong fails before any request, and the message 
       "ERR_SERVER_NAME",
       /"matrix\.org"/,
     ],
+    [
+      "a truthy text for yes",
+      () => room().stateIds({ eventId }, { ignoreBackoff: "yes" }),
+      "ERR_OPTION",
+      /true or false/,
+    ],
+    [
+      "a list with a hole in it",
+      () => room().stateIds({ eventId }, { prefer: Array(1) }),
+      "ERR_SERVER_NAME",
+      /"matrix\.org"/,
+    ],
+    ["null for a room's input (bug: a TypeError)", () => room().state(null), "ERR_INPUT", /object of fields, not null/],
+    ["a text for a room's input", () => room().state(eventId), "ERR_INPUT", /object of fields/],
+    ["a list for an input", () => client().publicRooms(a, []), "ERR_INPUT", /object of fields, not an array/],
+    [
+      "null for the events to go back from (bug: a TypeError)",
+      () => room().eachBackfilled({ from: null }).next(),
+      "ERR_INPUT",
+      /`from` is null; it must be a list of event ids/,
+    ],
+    ["one event to go back from", () => room().eachBackfilled({ from: eventId }).next(), "ERR_INPUT", /`from`.*a list/],
+    [
+      "a wrong event to go back from",
+      () =>
+        room()
+          .eachBackfilled({ from: ["x"] })
+          .next(),
+      "ERR_EVENT_ID",
+      /"\$/,
+    ],
+    ["nothing to go back from", () => room().eachBackfilled().next(), "ERR_INPUT", /object of fields/],
+    ["text to be told", () => room().eachBackfilled({ from: [], onDropped: "x" }).next(), "ERR_INPUT", /a function/],
+    ["null for a hierarchy", () => room().eachInHierarchy(null).next(), "ERR_INPUT", /object of fields/],
+    ["null for its options", () => room().eachInHierarchy({}, null).next(), "ERR_OPTION", /an object/],
+    ["null for a directory", () => client().eachPublicRoom(a, null).next(), "ERR_INPUT", /object of fields/],
+    ["null for a file's options", () => client().media.download(a, { mediaId: "x" }, null), "ERR_OPTION", /an object/],
     ["a wrong name in backoff.get", () => client().backoff.get("a b"), "ERR_SERVER_NAME", /"matrix\.org"/],
     ["a wrong name in markAlive", () => client().markAlive(""), "ERR_SERVER_NAME", /"matrix\.org"/],
     ["a wrong room id in partialState.list", () => client().partialState.list("room"), "ERR_ROOM_ID", /"!abc:/],
@@ -165,6 +202,19 @@ describe("a call with something wrong fails before any request, and the message 
       expect(world.server(a).requests).toEqual([]);
     });
   }
+
+  test.each([
+    ["a field of the path is missing", { roomId }, "ERR_INPUT"],
+    ["a name in it is wrong", { roomId, eventId: "x" }, "ERR_EVENT_ID"],
+  ])("and the message names the endpoint where %s (bug: it did not)", async (_, input, code) => {
+    const error = await rejection<FederationError>(world.client().eventAuth(a, input as Wrong));
+    expect([error.code, error.endpoint, error.message]).toEqual([
+      code,
+      "event_auth",
+      expect.stringContaining("\nEndpoint: event_auth\n"),
+    ]);
+    expect(error.docsUrl).toMatch(code === "ERR_INPUT" ? /#get_matrixfederationv1event_auth/ : /#event-ids/);
+  });
 
   test("and the safe twins return it", async () => {
     const result = await world.room([a]).safe.stateIds({ eventId: "event" });

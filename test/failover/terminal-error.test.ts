@@ -1,0 +1,62 @@
+import { describe, expect, test } from "vitest";
+
+import { queryProfile, sendJoin, stateIds } from "../../src/endpoints.js";
+import { defineEndpoint } from "../../src/index.js";
+import { reply } from "../../src/testing.js";
+import { createWorld, eventId, rejection, roomId } from "../client/world.js";
+
+const a = "a.example";
+const b = "b.example";
+const world = createWorld(a, b);
+const once = { rounds: 1 };
+const event = { type: "m.room.member", sender: "@me:me.example", content: { membership: "join" } };
+
+describe("the error of a call links", () => {
+  test("MSC3895 where all servers are still joining the room", async () => {
+    for (const server of [a, b]) world.on(server, reply.partialState());
+    const error = await rejection(world.room([a, b]).stateIds({ eventId }, once));
+    expect(error).toMatchObject({ code: "ERR_ALL_FAILED", docsUrl: expect.stringMatching(/3895$/) });
+  });
+
+  test("the section of the endpoint where they failed otherwise (bug: it was that of joins for each)", async () => {
+    for (const server of [a, b]) world.on(server, reply.matrixError(404, "M_NOT_FOUND"));
+    const error = await rejection(world.room([a, b]).stateIds({ eventId }, once));
+    expect(error).toMatchObject({ summary: "allRefused", docsUrl: stateIds.spec });
+    expect(error.message).toContain(`\nDocs: ${stateIds.spec}`);
+    expect(await rejection(world.room([]).stateIds({ eventId }))).toMatchObject({
+      code: "ERR_NO_RESIDENTS",
+      docsUrl: stateIds.spec,
+    });
+  });
+
+  test("what an endpoint of one's own names, where that is a link", async () => {
+    const own = { ...stateIds, name: "own", path: "/_matrix/federation/unstable/own/{roomId}" };
+    for (const [spec, docsUrl] of [
+      ["https://example.org/msc", "https://example.org/msc"],
+      ["MSC1", "https://spec.matrix.org/latest/server-server-api/"],
+      ["https://example.org/\nServer: forged", "https://spec.matrix.org/latest/server-server-api/"],
+    ] as const) {
+      const error = await rejection(world.room([a]).request(defineEndpoint({ ...own, spec }), { eventId }, once));
+      expect(error).toMatchObject({ code: "ERR_ALL_FAILED", endpoint: "own", docsUrl });
+    }
+  });
+
+  test("nothing where no server was asked because of a backoff of ours", async () => {
+    world.on(a, reply.matrixError(500, "M_UNKNOWN"), "query_profile");
+    const client = world.client({ backoff: { threshold: 1 } });
+    const call = () => rejection(client.request(a, queryProfile, { userId: "@a:a.example" }, once));
+    await call();
+    expect(await call()).toMatchObject({ code: "ERR_IN_BACKOFF", docsUrl: undefined });
+  });
+});
+
+test("an error that does not know what became of a request says of which server, and what to do next", async () => {
+  world.on(a, reply.matrixError(500, "M_UNKNOWN"), "send_join");
+  const error = await rejection(world.room([a, b]).sendJoin({ eventId, event }, { ...once, prefer: [a] }));
+  expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", server: a, docsUrl: sendJoin.spec });
+  expect(error.message).toMatch(/\nServer: a\.example\n.*\nNext: .*client\.request.*counts once/s);
+  expect(world.requests(b)).toEqual([]);
+
+  world.on(a, reply.json({ state: [], auth_chain: [], event }), "send_join");
+  expect(await world.client().sendJoin(a, { roomId, eventId, event })).toMatchObject({ via: a });
+});
