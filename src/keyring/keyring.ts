@@ -1,0 +1,113 @@
+import type { SigningKey } from "../sign/signing-key.js";
+import type { Store } from "../store/store.js";
+import type { FetchKeys } from "./direct-keys.js";
+import type { DocumentFault } from "./key-document.js";
+import type { KeyFault, KeyRequest, KnownKey } from "./known-key.js";
+import type { QueryNotary } from "./notaries.js";
+import type { Wait } from "./patience.js";
+
+/** What a key ring is made of. */
+export interface KeyringOptions {
+  /** Our own server name; its keys are never asked for over the network. */
+  readonly ownServerName: string | undefined;
+  /** Our own keys in use. */
+  readonly ownKeys: readonly SigningKey[];
+  /** Our own keys out of use, in the form of `old_verify_keys`, for our old events. */
+  readonly ownOldKeys?: Readonly<Record<string, { readonly key: string; readonly expired_ts: number }>> | undefined;
+  /** The servers that are trusted to tell the keys of others, asked in this order; nobody when empty. */
+  readonly notaries: readonly string[];
+  /**
+   * Public keys that notaries sign with: by name, then by key id, in Base64. One of them must have signed. A notary that
+   * is not listed must have signed with a key that it publishes itself as its own, in use.
+   */
+  readonly trustedNotaryKeys?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
+  /** Where keys are kept; they last as long as the process without one. */
+  readonly store?: Store | undefined;
+  /** `GET /_matrix/key/v2/server`: the document as it was parsed. */
+  readonly fetchKeys: FetchKeys;
+  /** `POST /_matrix/key/v2/query`: the documents as they were parsed. */
+  readonly queryNotary: QueryNotary;
+}
+
+/** How long to look for keys. */
+export interface KeyOptions {
+  /** Stops the search: the promise rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** After how many milliseconds the answer is what is there by then; 30 seconds when absent. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Called with each server as soon as the search for its keys is over, while others are still looked for: `peek` has
+   * what was found. Not called for servers whose keys were at hand.
+   */
+  readonly onServer?: ((server: string) => void) | undefined;
+}
+
+/**
+ * Why there is no key for a request. Beside {@link KeyFault}: `badRequest` is no server name, key id or time;
+ * `badDocument` a server whose key document cannot be believed; `unreachable` one that gave none; `timeout` a search
+ * that was not over when the time was; `closed` a key ring that asks nobody any more.
+ */
+export type MissingReason = KeyFault | "badRequest" | "badDocument" | "unreachable" | "timeout" | "closed";
+
+/** A request that no key was found for. */
+export interface MissingKey {
+  /** The server. */
+  readonly server: string;
+  /** The key id. */
+  readonly keyId: string;
+  /** When the key would have to be valid: Unix time in milliseconds. */
+  readonly at: number;
+  /** Why there is none. */
+  readonly reason: MissingReason;
+}
+
+/** The keys that were found. */
+export interface KeyAnswer {
+  /**
+   * A key that is good for at least one of the requests that named it. Where several requests name one key for
+   * different times, `missing` tells those for which it is not.
+   */
+  get(server: string, keyId: string): KnownKey | undefined;
+  /** The requests for which there is no key. */
+  readonly missing: readonly MissingKey[];
+}
+
+/** What a key ring knows and does. */
+export interface KeyringState {
+  /** All keys of other servers. */
+  readonly keys: readonly KnownKey[];
+  /** The servers that are not asked for their keys for a while, after an answer or a failure. */
+  readonly waits: readonly Wait[];
+  /** The notaries that are not asked for a while. */
+  readonly notaryWaits: readonly Wait[];
+  /** The servers that are being asked for their own keys. */
+  readonly inFlight: readonly string[];
+  /** What notaries are being asked: the notary and the server, with a space between. */
+  readonly notariesInFlight: readonly string[];
+}
+
+/** Where a document that came by other means was got: from the server itself over its own connection, or a notary. */
+export type LearnedFrom = { readonly server: string } | { readonly notary: string };
+
+/** The keys of other servers: found, checked, remembered. */
+export interface Keyring {
+  /**
+   * Finds keys: those that are known and good are answered without a request. What cannot be had by the deadline is in
+   * `missing`. It rejects only with the reason of `signal`.
+   */
+  keys(requests: readonly KeyRequest[], options?: KeyOptions): Promise<KeyAnswer>;
+  /** What is at hand, valid or not. */
+  peek(server: string, keyId: string): KnownKey | undefined;
+  /**
+   * Takes a key document that came by other means; it is checked as all are.
+   *
+   * @returns why it is not believed, or `undefined` when it is.
+   */
+  learn(document: unknown, from: LearnedFrom): Promise<DocumentFault | undefined>;
+  /** What is known and under way. */
+  inspect(): KeyringState;
+  /** Forgets a server, its keys in the store included, so that it is asked again; or what this process knows of all. */
+  forget(server?: string): void;
+  /** Ends all requests; searches under way answer with what they have. Waits for the store. */
+  close(): Promise<void>;
+}
