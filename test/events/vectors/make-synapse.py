@@ -12,9 +12,10 @@ import json
 import pathlib
 
 from canonicaljson import encode_canonical_json
-from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey as NaclSigningKey
-from signedjson.key import decode_signing_key_base64, decode_verify_key_bytes
+from nacl.signing import VerifyKey
+from signedjson.key import decode_signing_key_base64, get_verify_key
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 from synapse.crypto.event_signing import (
     add_hashes_and_signatures,
@@ -34,9 +35,10 @@ from synapse.storage.keys import FetchKeyResult
 HERE = pathlib.Path(__file__).parent
 VERSIONS = [str(n) for n in range(1, 13)]
 # The versions where a rule changes that matters to the rarer events, to the numbers, and to the content.
-ODD_VERSIONS = ["1", "6", "10", "11", "12"]
+ODD_VERSIONS = ["1", "6", "11", "12"]
 NUMBER_VERSIONS = ["1", "5", "6", "12"]
 CONTENT_VERSIONS = ["1", "6", "12"]
+SIGNATURE_VERSIONS = ["1", "2", "4", "5", "7", "8", "12"]
 SERVER = "example.org"
 TS = 1700000000000
 
@@ -73,7 +75,7 @@ def made_by(*packages):
 
 
 def write(name, document):
-    """One line for each vector, so that a change shows as a change of its lines."""
+    """Compact; the formatter of the repository lays it out."""
     (HERE / name).write_text(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
 
@@ -193,13 +195,10 @@ ODD_CASES = {
     "create without content",
     "depth and time of zero",
     "empty type",
-    "encryption",
     "guest access",
-    "join rules with an allow that is no list",
     "largest depth and time",
     "member without a state key",
     "member without membership",
-    "membership that is no string",
     "message with a state key",
     "name",
     "no prev_events and no auth_events",
@@ -211,7 +210,6 @@ ODD_CASES = {
     "redaction with a redacts that is no string",
     "redaction without redacts",
     "redacts on a message",
-    "server acl",
     "signed by another server already",
     "signed by the same server with another key",
     "third party invite of null",
@@ -305,8 +303,6 @@ def cases_of(v):
     add("aliases", "m.room.aliases", {"aliases": ["#a:example.org", "#b:example.org"], "unknown": 1}, "example.org")
     add("third party invite token", "m.room.third_party_invite", {"display_name": "b", "public_key": "k", "key_validity_url": "https://id.example"}, "abc")
     add("guest access", "m.room.guest_access", {"guest_access": "can_join"}, "")
-    add("server acl", "m.room.server_acl", {"allow": ["*"], "deny": ["evil.example"], "allow_ip_literals": False}, "")
-    add("encryption", "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"}, "")
     add("name", "m.room.name", {"name": "A room"}, "")
 
     redacts = fake_id("redacted", v)
@@ -446,5 +442,456 @@ def make_synapse():
     )
 
 
+
+# --- canonical.json -----------------------------------------------------------------------------
+
+CANONICAL_TEXTS = [
+    # Literals, empty values, white space
+    "null", "true", "false", "{}", "[]", '""', " { } ", "[ 1 , 2 ]", '\t{"b":\n1,\r"a" : 2}', "[[],{},[[]],[{}]]",
+    # Order of keys
+    '{"b":1,"a":2}', '{"a":1,"A":2,"_":3,"-":4," ":5,"":6}', '{"10":1,"9":2,"1":3,"-1":4,"01":5,"4294967295":6}', '{"aa":1,"a":2,"a\\u0000":3,"ab":4}',
+    '{"\U0001f600":1,"\uff61":2}', '{"\\ud83d\\ude00":1,"\\uff61":2}', '{"\U0001f600":1,"\ufb33":2}', '{"\U00010000":1,"\uffff":2,"\ue000":3,"\ud7ff":4}',
+    '{"\u00e9":1,"e\u0301":2,"f":3,"e":4}', '{"\u65e5":1,"\u672c":2}', '{"\\n":1,"\\\"":2,"!":3,"\\u007f":4,"\\u0080":5}',
+    '{"__proto__":1,"constructor":2,"toString":3}', '{"a":{"__proto__":{"z":1,"b":2}}}', '{"__proto__":null}', '{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '{"__proto__":1,"__proto__":2}',
+    # Strings
+    '"\\u0041"', '"\\/"', '"/"', '"\\b\\f\\n\\r\\t"', '"\\u0008\\u000c\\u000a\\u000d\\u0009"', '"\\u0000\\u0001\\u000b\\u000e\\u001f\\u0020"', '"\\u001F\\u001A"',
+    '"\\u007f\\u0080\\u009f\\u00a0"', '"\\u2028\\u2029\\ufeff\\ufffe\\uffff"', '"\\ud83d\\ude00"', '"\\uD83D\\uDE00"', '"\U0010ffff"', '"\\\"\\\\"', '"<>&\'"',
+    # Numbers
+    "0", "-0", "1", "-1", "9007199254740991", "-9007199254740991", "9007199254740992", "-9007199254740992", "9007199254740993", "18446744073709551615",
+    "123456789012345678901234567890", "0.0", "-0.0", "1.0", "1.5", "-1.5", "0.1", "1e2", "1E2", "1e+2", "1e-2", "100e-2", "1e15", "1e16", "1e21", "1e22", "1e-4", "1e-5", "1e-7",
+    "5e-324", "1.7976931348623157e308", "3.14159265358979312", "0.30000000000000004", "0e5", "-0e0", "1e400", "-1e400", "1e-400", "NaN", "Infinity", "-Infinity", "[NaN]",
+    # No UTF-8
+    '"\\ud800"', '"\\udc00"', '"\\ude00\\ud83d"', '"a\\ud83d"', '{"\\ud800":1}', '"\\ud83d\\ud83d\\ude00"',
+    # No JSON
+    "", " ", "nul", "{", "[1,]", '{"a":1,}', "{a:1}", "{'a':1}", "01", "+1", "1.", ".5", "1e", "-", "0x1", '"\t"', '"\n"', '"\x00"', '"\\x41"', '"\\u12"', "1 2", "[1 2]", '"a', "/**/1", "\u00a01", "\ufeff1", "True", "None", "undefined",
+    "9" * 4301,
+]
+
+
+def random_texts():
+    """Objects with keys of all planes, always the same ones."""
+    state = hashlib.sha256(b"canonical")
+    alphabet = ["a", "b", "B", "1", "10", "\n", '"', "\\", "\x7f", "é", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uff61", "\uffff", "\U00010000", "\U0001f600", "\U0010ffff", "__proto__", "\u2028"]
+
+    def number(below):
+        nonlocal state
+        state = hashlib.sha256(state.digest())
+        return int.from_bytes(state.digest()[:4], "big") % below
+
+    def value(depth):
+        kind = number(7 if depth > 0 else 4)
+        if kind == 0:
+            return [None, True, False][number(3)]
+        if kind == 1:
+            return number(2**32) - 2**31
+        if kind in (2, 3):
+            return "".join(alphabet[number(len(alphabet))] for _ in range(number(4)))
+        if kind == 4:
+            return [value(depth - 1) for _ in range(number(4))]
+        return {"".join(alphabet[number(len(alphabet))] for _ in range(1 + number(2))): value(depth - 1) for _ in range(number(6))}
+
+    for n in range(40):
+        yield json.dumps({str(k): value(3) for k in alphabet[n % 7 :: 7]}, ensure_ascii=n % 2 == 0)
+
+
+def make_canonical():
+    vectors = []
+    for text in [*CANONICAL_TEXTS, *random_texts()]:
+        vector = {"value_json": text}
+        try:
+            value = json.loads(text)
+            vector["canonical"] = encode_canonical_json(value).decode()
+        except ValueError as error:
+            vectors.append({**vector, "refused": type(error).__name__})
+            continue
+        try:
+            validate_canonicaljson(value)
+        except Exception as error:
+            vector["refused_from_room_version_6"] = error.msg
+        vectors.append(vector)
+    write("canonical.json", {"made_by": made_by("canonicaljson", "matrix-synapse"), "vectors": vectors})
+
+
+# --- ed25519.json -------------------------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+
+
+def point_add(a, b):
+    x1, y1 = a
+    x2, y2 = b
+    k = D * x1 * x2 * y1 * y2
+    return (
+        (x1 * y2 + x2 * y1) * pow(1 + k, -1, P) % P,
+        (y1 * y2 + x1 * x2) * pow(1 - k, -1, P) % P,
+    )
+
+
+def point_times(n, a):
+    out = (0, 1)
+    while n:
+        if n & 1:
+            out = point_add(out, a)
+        a = point_add(a, a)
+        n >>= 1
+    return out
+
+
+def encode_y(y, sign):
+    return (y | sign << 255).to_bytes(32, "little")
+
+
+def encode_point(a):
+    return encode_y(a[1], a[0] & 1)
+
+
+def x_of(y, sign):
+    xx = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(xx, (P + 3) // 8, P)
+    if x * x % P != xx:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if x * x % P != xx:
+        return None
+    return P - x if x & 1 != sign else x
+
+
+BASE_Y = 4 * pow(5, -1, P) % P
+BASE = (x_of(BASE_Y, 0), BASE_Y)
+
+
+def torsion_point():
+    """A point of order 8."""
+    for y in range(2, 100):
+        x = x_of(y, 0)
+        if x is not None:
+            point = point_times(L, (x, y))
+            if point_times(4, point) != (0, 1):
+                return point
+
+
+def expand(seed):
+    digest_ = hashlib.sha512(seed).digest()
+    a = int.from_bytes(digest_[:32], "little")
+    return (a & ((1 << 254) - 8)) | 1 << 254
+
+
+def challenge(r, key, message):
+    return int.from_bytes(hashlib.sha512(r + key + message).digest(), "little") % L
+
+
+def scalar(n):
+    return n.to_bytes(32, "little")
+
+
+def flip(data, bit):
+    out = bytearray(data)
+    out[bit // 8] ^= 1 << bit % 8
+    return bytes(out)
+
+
+def ed25519_cases():
+    """(name, public key, message, signature)"""
+    seed = seed_of("ed25519")
+    signer = NaclSigningKey(seed)
+    key = bytes(signer.verify_key)
+    a = expand(seed)
+    other = NaclSigningKey(seed_of("another"))
+    message = b'{"a":1}'
+    good = signer.sign(message).signature
+    s = int.from_bytes(good[32:], "little")
+    r = int.from_bytes(hashlib.sha512(b"nonce").digest(), "little") % L
+    nonce = point_times(r, BASE)
+    eight = torsion_point()
+    torsion = [point_times(n, eight) for n in range(8)]
+    assert [encode_point(t) for t in (BASE, point_times(a, BASE))] == [encode_y(BASE_Y, 0), key]
+
+    for n in range(16):
+        text = hashlib.sha512(bytes([n])).digest()[: [0, 1, 2, 31, 32, 33, 63, 64][n % 8]]
+        each = NaclSigningKey(seed_of(f"valid {n}"))
+        yield f"valid, key {n}, message of {len(text)} bytes", bytes(each.verify_key), text, each.sign(text).signature
+    yield "valid, message of 300 bytes", key, b"x" * 300, signer.sign(b"x" * 300).signature
+
+    for bit in range(0, 256, 17):
+        yield f"bit {bit} of R flipped", key, message, flip(good, bit)
+    for bit in [*range(256, 512, 17), 508, 509, 510]:
+        yield f"bit {bit - 256} of S flipped", key, message, flip(good, bit)
+    for bit in [*range(0, 256, 23), 255]:
+        yield f"bit {bit} of the key flipped", flip(key, bit), message, good
+    for bit in range(0, len(message) * 8, 9):
+        yield f"bit {bit} of the message flipped", key, flip(message, bit), good
+
+    yield "another message", key, b"another", good
+    yield "message cut", key, message[:-1], good
+    yield "message longer", key, message + b"\0", good
+    yield "empty message instead", key, b"", good
+    yield "another key", bytes(other.verify_key), message, good
+    yield "R and S exchanged", key, message, good[32:] + good[:32]
+    yield "R of another signature", key, message, signer.sign(b"another").signature[:32] + good[32:]
+    yield "S of another signature", key, message, good[:32] + signer.sign(b"another").signature[32:]
+
+    for n in (1, 2, 3, 7, 8, 14, 15):
+        if s + n * L < 2**256:
+            yield f"S + {n}L", key, message, good[:32] + scalar(s + n * L)
+    yield "S negated", key, message, good[:32] + scalar(L - s)
+    for name, value in (("0", 0), ("1", 1), ("L - 1", L - 1), ("L", L), ("L + 1", L + 1), ("2^252", 2**252), ("2^253 - 1", 2**253 - 1), ("2^256 - 1", 2**256 - 1)):
+        yield f"S is {name}", key, message, good[:32] + scalar(value)
+    for name, value in (("0", 0), ("L", L)):
+        yield f"S is {name} and R the neutral point", key, message, encode_point((0, 1)) + scalar(value)
+
+    def each_small():
+        for n, t in enumerate(torsion):
+            order = {0: 1, 4: 2, 2: 4, 6: 4}.get(n, 8)
+            yield f"order {order} (number {n})", encode_point(t), t
+        yield "neutral point with the sign bit", encode_y(1, 1), torsion[0]
+        yield "order 2 with the sign bit", encode_y(P - 1, 1), torsion[4]
+        yield "neutral point as y = p + 1", encode_y(P + 1, 0), torsion[0]
+        yield "neutral point as y = p + 1 with the sign bit", encode_y(P + 1, 1), torsion[0]
+        for sign in (0, 1):
+            yield f"order 4 as y = p, sign {sign}", encode_y(P, sign), (x_of(0, sign), 0)
+
+    for name, small, point in each_small():
+        # sB = R + hA holds where h is a multiple of 8, whatever s is.
+        for n in range(1000):
+            text = b"A %d" % n
+            h = challenge(encode_point(nonce), small, text)
+            if h % 8 == 0:
+                yield f"A of {name}, the equation holds", small, text, encode_point(nonce) + scalar(r)
+                break
+        yield f"A of {name}, R the neutral point, S = 0", small, message, encode_point((0, 1)) + scalar(0)
+        h = challenge(small, key, message)
+        yield f"R of {name}, S = ha", key, message, small + scalar(h * a % L)
+
+    for n in (1, 2, 4):
+        order = 8 // n
+        mixed = encode_point(point_add(point_times(a, BASE), torsion[n]))
+        for holds in (True, False):
+            for m in range(1000):
+                text = b"mixed %d" % m
+                h = challenge(encode_point(nonce), mixed, text)
+                if (h % order == 0) == holds:
+                    how = "the equation holds" if holds else "only eight times the equation holds"
+                    yield f"A with a part of order {order}, {how}", mixed, text, encode_point(nonce) + scalar((r + h * a) % L)
+                    break
+        mixed_r = encode_point(point_add(nonce, torsion[n]))
+        h = challenge(mixed_r, key, message)
+        yield f"R with a part of order {order}, only eight times the equation holds", key, message, mixed_r + scalar((r + h * a) % L)
+        for m in range(1000):
+            text = b"both %d" % m
+            h = challenge(mixed_r, mixed, text)
+            if point_add(torsion[n], point_times(h % 8, torsion[n])) == (0, 1):
+                yield f"A and R with parts of order {order} that cancel", mixed, text, mixed_r + scalar((r + h * a) % L)
+                break
+
+    for y in range(2, 19):
+        for sign in (0, 1):
+            if x_of(y, sign) is not None and (y + sign) % 3 == 0:
+                yield f"A not canonical, y = p + {y}, sign {sign}", encode_y(P + y, sign), message, good
+                yield f"R not canonical, y = p + {y}, sign {sign}", key, message, encode_y(P + y, sign) + good[32:]
+    off = next(y for y in range(2, 100) if x_of(y, 0) is None)
+    yield "A not on the curve", encode_y(off, 0), message, good
+    yield "R not on the curve", key, message, encode_y(off, 0) + good[32:]
+    for name, byte in (("zeros", b"\0"), ("0xff", b"\xff")):
+        yield f"key of {name}", byte * 32, message, good
+        yield f"signature of {name}", key, message, byte * 64
+        yield f"key and signature of {name}", byte * 32, message, byte * 64
+        yield f"key and signature of {name}, empty message", byte * 32, b"", byte * 64
+
+    for length in (0, 1, 32, 63, 65, 96, 128):
+        yield f"signature of {length} bytes", key, message, (good * 2)[:length]
+    yield "signature and one zero", key, message, good + b"\0"
+    yield "signature before its message", key, message, good + message
+    for length in (0, 1, 31, 33, 64):
+        yield f"key of {length} bytes", (key * 2)[:length], message, good
+    yield "key and one zero", key + b"\0", message, good
+    yield "everything empty", b"", b"", b""
+
+
+def make_ed25519():
+    vectors = []
+    for name, key, message, signature in ed25519_cases():
+        try:
+            VerifyKey(key).verify(message, signature)
+            valid = True
+        except (BadSignatureError, ValueError):
+            valid = False
+        vectors.append(
+            {"name": name, "public_key": unpadded(key), "message": unpadded(message), "signature": unpadded(signature), "valid": valid}
+        )
+    write("ed25519.json", {"made_by": made_by("PyNaCl"), "vectors": vectors})
+
+
+# --- event-signatures.json ----------------------------------------------------------------------
+
+VALID = 4000000000000
+KEYS = {
+    # server name, key id, valid until
+    "example.org": {"ed25519:1": VALID, "ed25519:2": VALID, "ed25519:old": TS - 1, "ed25519:just": TS},
+    "example.net": {"ed25519:1": VALID},
+    "evil.example": {"ed25519:1": VALID},
+}
+
+
+def key_of(server, key_id):
+    return decode_signing_key_base64("ed25519", key_id.split(":")[1], unpadded(seed_of(f"{server} {key_id}")))
+
+
+class KeyQueue:
+    """Answers for the servers that the keyring would ask."""
+
+    async def add_to_queue(self, request, key):
+        known = KEYS.get(request.server_name, {})
+        return {
+            request.server_name: {
+                key_id: FetchKeyResult(get_verify_key(key_of(request.server_name, key_id)), known[key_id])
+                for key_id in request.key_ids
+                if key_id in known
+            }
+        }
+
+
+class FixedKeyring(Keyring):
+    """Synapse's keyring over KEYS."""
+
+    def __init__(self):
+        self._fetch_keys_queue = KeyQueue()
+        self._local_verify_keys = {}
+
+    def _is_mine_server_name(self, server_name):
+        return False
+
+
+def signature_cases(v):
+    """(name, event) pairs for room version v."""
+    room_version = KNOWN_ROOM_VERSIONS[v]
+    is_v1 = v in ("1", "2")
+
+    def sign(event, *signers):
+        event = copy.deepcopy(event)
+        for signer in signers:
+            server, _, key_id = signer.partition(" ")
+            add_hashes_and_signatures(room_version, event, server, key_of(server, key_id or "ed25519:1"))
+        event.setdefault("signatures", {})
+        if not signers:
+            event["hashes"] = {"sha256": digest(compute_content_hash(event, hashlib.sha256))}
+        return event
+
+    def changed(event, **changes):
+        return {**copy.deepcopy(event), **changes}
+
+    def signatures(event, change):
+        event = copy.deepcopy(event)
+        change(event["signatures"])
+        return event
+
+    no_edges = {"prev_events": [], "auth_events": []}
+    message = pdu(v, "m", "m.room.message", {"body": "x"}, **no_edges)
+    join = pdu(v, "j", "m.room.member", {"membership": "join", "join_authorised_via_users_server": "@bob:example.net"}, f"@alice:{SERVER}", **no_edges)
+    signed = sign(message, SERVER)
+    good = signed["signatures"][SERVER]["ed25519:1"]
+
+    yield "signed by the sender's server", signed
+    yield "signed by the sender's server and by another", sign(message, SERVER, "example.net")
+    yield "not signed", sign(message)
+    yield "signed by another server only", sign(message, "example.net")
+    yield "key that was valid until a moment before the event", sign(message, f"{SERVER} ed25519:old")
+    yield "key that was valid until the moment of the event", sign(message, f"{SERVER} ed25519:just")
+    yield "an outdated key and a valid one", sign(message, f"{SERVER} ed25519:old", SERVER)
+    yield "changed content, which a redaction takes away", changed(signed, content={"body": "y"})
+    yield "redacted", changed(signed, content={})
+    yield "changed unsigned", changed(signed, unsigned={"age": 1})
+    yield "join with an authoriser, signed by both", sign(join, SERVER, "example.net")
+    yield "join with an authoriser, signed by the sender's server only", sign(join, SERVER)
+    yield "join with an authoriser, signed by the authoriser's server only", sign(join, "example.net")
+    if is_v1:
+        foreign = {**message, "event_id": "$m:example.net"}
+        yield "event id of another server, signed by both", sign(foreign, SERVER, "example.net")
+        yield "event id of another server, signed by the sender's server only", sign(foreign, SERVER)
+        yield "event id of another server, signed by that server only", sign(foreign, "example.net")
+        yield "event id without a server", sign({**message, "event_id": "$m"}, SERVER)
+    if v == "2":
+        return
+    if v != "12":
+        return
+    yield "two valid keys", sign(message, SERVER, f"{SERVER} ed25519:2")
+    yield "a valid key and an unknown one", signatures(signed, lambda s: s[SERVER].update({"ed25519:unknown": good}))
+    yield "a valid key and a known one with a wrong signature", signatures(signed, lambda s: s[SERVER].update({"ed25519:2": good}))
+    yield "an unknown key only", signatures(signed, lambda s: s.update({SERVER: {"ed25519:unknown": good}}))
+    yield "another algorithm only", signatures(signed, lambda s: s.update({SERVER: {"rsa:1": good}}))
+    yield "no key", signatures(signed, lambda s: s.update({SERVER: {}}))
+    yield "signature of another server under the sender's name", signatures(sign(message, "evil.example"), lambda s: s.update({SERVER: s.pop("evil.example")}))
+    yield "server name in capitals", signatures(signed, lambda s: s.update({"Example.org": s.pop(SERVER)}))
+    yield "signature with one bit flipped", signatures(signed, lambda s: s[SERVER].update({"ed25519:1": ("B" if good[0] == "A" else "A") + good[1:]}))
+    yield "signature cut", signatures(signed, lambda s: s[SERVER].update({"ed25519:1": good[:-2]}))
+    yield "signature with padding", signatures(signed, lambda s: s[SERVER].update({"ed25519:1": good + "=="}))
+    yield "signature in URL-safe base64", signatures(signed, lambda s: s[SERVER].update({"ed25519:1": good.replace("+", "-").replace("/", "_")}))
+    yield "empty signature", signatures(signed, lambda s: s[SERVER].update({"ed25519:1": ""}))
+    yield "signature that is no string", signatures(signed, lambda s: s[SERVER].update({"ed25519:1": 1}))
+    yield "signatures that are no object", changed(signed, signatures=[])
+    yield "changed sender", changed(signed, sender=f"@eve:{SERVER}")
+    yield "changed sender of another server", changed(signed, sender="@eve:evil.example")
+    yield "changed type", changed(signed, type="m.room.name")
+    yield "changed hashes", changed(signed, hashes={"sha256": unpadded(bytes(32))})
+    yield "no hashes", {k: x for k, x in signed.items() if k != "hashes"}
+    yield "sha256 missing in hashes", changed(signed, hashes={"md5": "x"})
+    yield "an unknown key of the event added", changed(signed, unknown=1)
+    yield "sender without a server", sign({**message, "sender": "alice"}, SERVER)
+    leave = changed(join, content={**join["content"], "membership": "leave"})
+    yield "leave with an authoriser, signed by the sender's server only", sign(leave, SERVER)
+    own = changed(join, content={"membership": "join", "join_authorised_via_users_server": f"@carol:{SERVER}"})
+    yield "join with an authoriser of the same server", sign(own, SERVER)
+    yield "join with an authoriser that is no string", sign(changed(join, content={"membership": "join", "join_authorised_via_users_server": 1}), SERVER)
+    yield "join with an authoriser without a server", sign(changed(join, content={"membership": "join", "join_authorised_via_users_server": "bob"}), SERVER)
+    yield "message with an authoriser", sign(changed(message, content=join["content"]), SERVER)
+    invite = pdu(v, "i", "m.room.member", {"membership": "invite", "third_party_invite": {"signed": {}}}, "@bob:example.net", **no_edges)
+    yield "invite by a third party, signed by another server only", sign(invite, "example.net")
+    yield "invite by a third party, not signed", sign(invite)
+    yield "join with a third party invite, signed by another server only", sign(changed(invite, content={**invite["content"], "membership": "join"}), "example.net")
+    yield "invite with a third party invite of null, signed by another server only", sign(changed(invite, content={"membership": "invite", "third_party_invite": None}), "example.net")
+    yield "invite, signed by another server only", sign(changed(invite, content={"membership": "invite"}), "example.net")
+    create = pdu(v, "c", "m.room.create", {"room_version": v}, "", **no_edges, depth=1)
+    if v == "12":
+        del create["room_id"]
+    yield "create", sign(create, SERVER)
+    yield "create, signed by another server only", sign(create, "example.net")
+
+
+def make_event_signatures():
+    vectors = []
+    keyring = FixedKeyring()
+    for version in SIGNATURE_VERSIONS:
+        room_version = KNOWN_ROOM_VERSIONS[version]
+        for name, event_dict in signature_cases(version):
+            text = json.dumps(event_dict, separators=(",", ":"), ensure_ascii=False)
+            vector = {"name": name, "room_version": version, "event_json": text}
+            vectors.append(vector)
+            try:
+                event = event_from_pdu_json(json.loads(text), room_version)
+            except Exception as error:
+                vector.update(signatures="refused", why="no event: " + str(error)[:80])
+                continue
+            try:
+                asyncio.run(_check_sigs_on_pdu(keyring, room_version, event))
+                vector["signatures"] = "accepted"
+            except Exception as error:
+                vector.update(signatures="refused", why=str(error)[:120])
+            try:
+                vector["content_hash"] = "same" if check_event_content_hash(event) else "differs"
+            except Exception as error:
+                vector["content_hash"] = "refused"
+    keys = {
+        server: {
+            key_id: {"public_key": unpadded(key_of(server, key_id).verify_key.encode()), "valid_until_ts": until}
+            for key_id, until in of_server.items()
+        }
+        for server, of_server in KEYS.items()
+    }
+    write("event-signatures.json", {"made_by": made_by("matrix-synapse", "signedjson"), "keys": keys, "vectors": vectors})
+
+
 if __name__ == "__main__":
     make_synapse()
+    make_canonical()
+    make_ed25519()
+    make_event_signatures()
