@@ -34,51 +34,58 @@ import type { AnyEndpoint, RoomCall } from "./calls.js";
 /** The calls about a room: any resident may answer, and the library finds one that can. */
 export interface RoomCalls {
   /**
-   * `GET /_matrix/federation/v1/state_ids/{roomId}`: the ids of the room's state before an event.
+   * `GET /_matrix/federation/v1/state_ids/{roomId}`: the ids of the room's state before an event. 60 seconds for
+   * each resident, up to 100 MiB.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1state_idsroomid
    */
   stateIds: RoomCall<StateInput, StateIdsResponse>;
   /**
-   * `GET /_matrix/federation/v1/state/{roomId}`: the room's state before an event, events and all. Up to 500 MiB.
+   * `GET /_matrix/federation/v1/state/{roomId}`: the room's state before an event, events and all. 10 minutes for
+   * each resident, up to 500 MiB.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1stateroomid
    */
   state: RoomCall<StateInput, StateResponse>;
   /**
-   * `GET /_matrix/federation/v1/event/{eventId}`: one event.
+   * `GET /_matrix/federation/v1/event/{eventId}`: one event. 30 seconds for each resident.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1eventeventid
    */
   event: RoomCall<EventInput, EventResponse>;
   /**
    * `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`: the auth chain of an event. Pass `sentBy` with the
-   * server that sent you the event: it is obliged to answer (MSC3895), so it is asked first.
+   * server that sent you the event: it is obliged to answer (MSC3895), so it is asked first. 60 seconds for each
+   * resident, up to 100 MiB.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1event_authroomideventid
    */
   eventAuth: RoomCall<EventAuthInput, EventAuthResponse>;
   /**
-   * `GET /_matrix/federation/v1/backfill/{roomId}`: events before given ones.
+   * `GET /_matrix/federation/v1/backfill/{roomId}`: events before given ones. 60 seconds for each resident, up
+   * to 100 MiB.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1backfillroomid
    */
   backfill: RoomCall<BackfillInput, BackfillResponse>;
   /**
    * `POST /_matrix/federation/v1/get_missing_events/{roomId}`: the events between two sets of events. Pass `sentBy`
-   * with the server that sent you the latest events: it is obliged to answer (MSC3895), so it is asked first.
+   * with the server that sent you the latest events: it is obliged to answer (MSC3895), so it is asked first. 60 seconds
+   * for each resident, up to 100 MiB.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1get_missing_eventsroomid
    */
   getMissingEvents: RoomCall<MissingEventsInput, MissingEventsResponse>;
   /**
-   * `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`: the event closest to a time.
+   * `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`: the event closest to a time. 20 seconds for each
+   * resident.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1timestamp_to_eventroomid
    */
   timestampToEvent: RoomCall<TimestampToEventInput, TimestampToEventResponse>;
   /**
-   * `GET /_matrix/federation/v1/hierarchy/{roomId}`: a space and the rooms in it.
+   * `GET /_matrix/federation/v1/hierarchy/{roomId}`: a space and the rooms in it. 30 seconds for each resident, up
+   * to 10 MiB.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1hierarchyroomid
    */

@@ -49,7 +49,7 @@ export interface OpenIdCalls {
 /** The calls that ask one named server. */
 export interface ServerCalls {
   /**
-   * `GET /_matrix/federation/v1/version`: what a server runs. Unsigned.
+   * `GET /_matrix/federation/v1/version`: what a server runs. Unsigned. 10 seconds for each try.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1version
    */
   version(server: string, options?: CallOptions): Promise<VersionResponse>;
@@ -63,7 +63,8 @@ export interface ServerCalls {
   serverKeys(server: string, options?: CallOptions): Promise<ServerKeys>;
   /**
    * `GET /_matrix/key/v2/query/{serverName}`: another server's keys, from the notary that is asked. Unsigned. 20 seconds
-   * for each try. No signature is checked; `isServerKeys` tells the documents that have the right form.
+   * for each try. No signature is checked; `isServerKeys` of `matrix-federation-sdk/endpoints` tells the documents that
+   * have the right form.
    * @throws {@link ResponseError} `ERR_NOT_MATRIX`, or {@link MatrixError} `M_UNRECOGNIZED`, when the server is no
    * notary: Dendrite serves only `queryKeys`, the servers of the Conduit family none of the two.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixkeyv2queryservername
@@ -72,7 +73,7 @@ export interface ServerCalls {
   /**
    * `POST /_matrix/key/v2/query`: the keys of several servers, from the notary that is asked. Unsigned. 20 seconds for
    * each try. A server whose keys the notary has not got is not in the answer. No signature is checked; `isServerKeys`
-   * tells the documents that have the right form.
+   * of `matrix-federation-sdk/endpoints` tells the documents that have the right form.
    * @throws {@link ResponseError} `ERR_NOT_MATRIX`, or {@link MatrixError} `M_UNRECOGNIZED`, when the server is no notary.
    * @see https://spec.matrix.org/latest/server-server-api/#post_matrixkeyv2query
    */
@@ -81,12 +82,14 @@ export interface ServerCalls {
   readonly openid: OpenIdCalls;
   /**
    * `GET /_matrix/federation/v1/query/directory`: the room behind an alias; ask the server in the alias.
+   * 10 seconds for each try.
    * @throws {@link MatrixError} `M_NOT_FOUND` when there is no such alias.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1querydirectory
    */
   queryDirectory: ServerCall<QueryDirectoryInput, QueryDirectoryResponse>;
   /**
    * `GET /_matrix/federation/v1/query/profile`: a user's profile; ask the server in the user id.
+   * 10 seconds for each try.
    * @throws {@link MatrixError} `M_NOT_FOUND` when there is no such user.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1queryprofile
    */
@@ -115,7 +118,7 @@ export interface ServerCalls {
   /**
    * `GET /_matrix/federation/v1/user/devices/{userId}`: a user's devices and cross-signing keys; ask the server in the
    * user id. 30 seconds for each try. What the user's client uploaded is not checked: `isDeviceKeys` and
-   * `isCrossSigningKey` tell its form, and nobody has looked at its signatures.
+   * `isCrossSigningKey` of `matrix-federation-sdk/endpoints` tell its form, and nobody has looked at its signatures.
    * @throws {@link MatrixError} of a code that depends on the server when the user is not one of its own.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1userdevicesuserid
    */
@@ -131,8 +134,8 @@ export interface ServerCalls {
   claimUserKeys: ServerCall<ClaimUserKeysInput, ClaimUserKeysResponse>;
   /**
    * `POST /_matrix/federation/v1/user/keys/query`: the identity keys of users' devices; ask the server in the user ids.
-   * 10 seconds for each try. What the users' clients uploaded is not checked: `isDeviceKeys` and `isCrossSigningKey` tell
-   * its form, and nobody has looked at its signatures.
+   * 10 seconds for each try. What the users' clients uploaded is not checked: `isDeviceKeys` and `isCrossSigningKey` of
+   * `matrix-federation-sdk/endpoints` tell its form, and nobody has looked at its signatures.
    * @throws {@link MatrixError} of a code that depends on the server when a user is not one of its own; Dendrite leaves
    * such users out instead.
    * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1userkeysquery
@@ -151,7 +154,7 @@ export interface ServerCalls {
   policySign: ServerCall<PolicySignInput, PolicySignResponse>;
   /**
    * `PUT /_matrix/federation/v1/send/{txnId}`: events for a server; at most 50, and 100 ephemeral ones.
-   * The same `txnId` with the same content may be sent again.
+   * 60 seconds for each try. The same `txnId` with the same content may be sent again.
    * @throws {@link FailoverError} `ERR_OUTCOME_UNKNOWN` when no answer says whether the server took it.
    * @see https://spec.matrix.org/latest/server-server-api/#put_matrixfederationv1sendtxnid
    */
