@@ -1,4 +1,14 @@
 import { OptionError, quoted } from "./errors.js";
+import type { Media } from "./media/media.js";
+import type { ResponseSchema, SchemaIssue } from "./validate/response-schema.js";
+
+export type {
+  ResponseSchema,
+  ResponseSchemaTypes,
+  SchemaIssue,
+  SchemaPathSegment,
+  SchemaResult,
+} from "./validate/response-schema.js";
 
 /** Any value that JSON can carry. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -8,52 +18,6 @@ export type JsonObject = { [key: string]: JsonValue };
 /** Who may be asked: one named server, or any server that is in the room. */
 export type Audience = "server" | "resident";
 
-/**
- * The part of the Standard Schema interface (version 1) that this library calls: any validation library that
- * implements it can describe a response.
- */
-export interface ResponseSchema<Output> {
-  /** The interface of Standard Schema. */
-  readonly "~standard": {
-    /** The version of the interface. */
-    readonly version: 1;
-    /** The validation library's name. */
-    readonly vendor: string;
-    /** Judges a value. What the library returns to its caller is the value itself, never the schema's copy of it. */
-    readonly validate: (value: unknown) => SchemaResult | Promise<SchemaResult>;
-    /** Types for inference; absent at run time. */
-    readonly types?: ResponseSchemaTypes<Output> | undefined;
-  };
-}
-
-/** What a schema is for, as types. */
-export interface ResponseSchemaTypes<Output> {
-  /** What the schema takes: any JSON. */
-  readonly input: unknown;
-  /** What a valid response is. */
-  readonly output: Output;
-}
-
-/** What a schema says of a value. */
-export interface SchemaResult {
-  /** What is wrong; absent when the value is valid. */
-  readonly issues?: readonly SchemaIssue[] | undefined;
-}
-
-/** One thing that a schema finds wrong with a value. */
-export interface SchemaIssue {
-  /** What was expected. */
-  readonly message: string;
-  /** Where, from the outside in. */
-  readonly path?: ReadonlyArray<PropertyKey | SchemaPathSegment> | undefined;
-}
-
-/** One step of the path to an issue, for validation libraries that say more of it than its key. */
-export interface SchemaPathSegment {
-  /** The key of the property, or the index of the element. */
-  readonly key: PropertyKey;
-}
-
 /** A Matrix error code on which another resident may do better. */
 export interface FailoverErrcode {
   /** The error code. */
@@ -61,6 +25,9 @@ export interface FailoverErrcode {
   /** The only HTTP status with which the code has that meaning; any status when absent. */
   readonly status?: number;
 }
+
+/** What a field of an input has to be. */
+export type FieldForm = "object" | "objects" | "texts";
 
 /** A Matrix error that the specification documents for an endpoint. */
 export interface DocumentedError {
@@ -73,8 +40,8 @@ export interface DocumentedError {
 /** The older form of an endpoint, for servers that do not know the newer one. */
 export interface OlderVersion {
   /**
-   * The older endpoint, of the same input. It answers as the newer one, or with a pair of a status, which says nothing, and
-   * that answer.
+   * The older endpoint, of the same input. It answers as the newer one, or with a pair of a status and that answer. Both
+   * endpoints say what is valid. It has no older version of its own.
    */
   // biome-ignore lint/suspicious/noExplicitAny: the input is that of the newer endpoint
   readonly endpoint: Endpoint<any, unknown>;
@@ -96,12 +63,14 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
   readonly method?: "GET" | "PUT" | "POST";
   /** The path, with `{input}` where a percent-encoded field of the input goes. */
   readonly path: string;
-  /** Query parameters: the name on the wire to the input field that fills it. Arrays repeat; absent fields are left out. */
+  /** Query parameters: the name on the wire to the input field that fills it. Arrays repeat; absent fields and null are left out. */
   readonly query?: Readonly<Record<string, keyof Input & string>>;
-  /** The JSON body. `origin` is our own server name. Absent: the request has no body. */
-  readonly body?: (input: Input, origin: string) => JsonValue;
+  /** The body: a JSON object. `origin` is our own server name. Absent: the request has no body. */
+  readonly body?: (input: Input, origin: string) => object;
   /** The fields of the input that must be there, beside those of the path. */
   readonly required?: ReadonlyArray<keyof Input & string>;
+  /** The fields of the input that must be an object, an array of objects or an array of texts, where they are there. */
+  readonly forms?: Readonly<Partial<Record<keyof NoInfer<Input> & string, FieldForm>>>;
   /** The most elements that an array of the input may have. */
   readonly maxItems?: Readonly<Partial<Record<keyof NoInfer<Input> & string, number>>>;
   /** Whether the request carries an X-Matrix signature; it does when absent. */
@@ -144,19 +113,21 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
    * reads. Then the output is a {@link Media}, of which `response` and `fault` are not asked; `maxResponseBytes` is about
    * the file; and only one named server may be asked.
    */
-  readonly answer?: "multipart";
+  readonly answer?: [Media] extends [Output] ? "multipart" : never;
   /** What a valid response is. */
   readonly response: ResponseSchema<Output>;
   /**
-   * What is wrong with a valid response of a certain server, where not every server may say everything: a user may only
-   * be vouched for by the user's own server, for example. Absent, or undefined, is nothing.
+   * What is wrong with a valid response of a certain server to a certain input: a user may only be vouched for by the user's
+   * own server, for example. `input` is absent where it is not known. Absent, or undefined, is nothing.
    */
   // biome-ignore lint/suspicious/noExplicitAny: it is only asked about an Output; the type of which it must not narrow
-  readonly fault?: (answer: any, server: string) => SchemaIssue | undefined;
+  readonly fault?: (answer: any, server: string, input?: Input) => SchemaIssue | undefined;
   /** The fields of the input that are secrets, which no error may quote. */
   readonly secrets?: ReadonlyArray<keyof NoInfer<Input> & string>;
   /** The fields of a response that are arrays of events (PDUs): of these, bad ones are left out one by one. */
   readonly events?: readonly string[];
+  /** The same of arrays of rooms, as `hierarchy` returns them. */
+  readonly rooms?: readonly string[];
   /** The section of the specification or the MSC. */
   readonly spec: string;
 }
@@ -186,24 +157,51 @@ export interface Endpoint<Input extends object, Output, Who extends Audience = A
 const DEFAULT_TIMEOUT_MS = 20_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
 
+/** The fields that {@link defineEndpoint} fills in. */
+const FILLED_IN = ["method", "authentication", "repeatable", "timeoutMs", "maxResponseBytes", "partialState"] as const;
+/** What the fields may be that are one of a few texts. */
+const CHOICES: Readonly<Record<string, readonly (string | undefined)[]>> = {
+  method: ["GET", "PUT", "POST"],
+  audience: ["server", "resident"],
+  authentication: ["signature", "none"],
+  repeatable: ["anyServer", "sameServer"],
+  partialState: ["possible", "illegal", "illegalForEventsItSent"],
+  partialStateDisguise: [undefined, "notFullyJoined", "approximateMembership"],
+  answer: [undefined, "multipart"],
+};
+const PATH = /^\/_matrix\/(?:[\w\-.~/]|\{\w+\})*$/;
+
 const checked = new WeakSet<object>();
 
 /** Checks an endpoint that was not made by {@link defineEndpoint}, since its limits would be none. */
 // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input and output will do
 export function checkEndpoint(endpoint: Endpoint<any, any>): void {
-  if (typeof endpoint !== "object" || endpoint === null) {
+  const refuse = (): never => {
     throw new OptionError("ERR_INPUT", `The endpoint is ${quoted(endpoint)}; make one with defineEndpoint({ … }).`);
-  }
-  if (!checked.has(endpoint)) defineEndpoint(endpoint);
+  };
+  if (typeof endpoint !== "object" || endpoint === null) refuse();
+  if (checked.has(endpoint)) return;
+  defineEndpoint(endpoint);
+  if (FILLED_IN.some((name) => endpoint[name] === undefined)) refuse();
 }
+
+/** The names of the places in a path. */
+type PlacesOf<Path extends string> = Path extends `${string}{${infer Place}}${infer Rest}`
+  ? Place | PlacesOf<Rest>
+  : never;
+
+/** The path itself where the input has a field for each of its places; else a type that says which one it has not. */
+type FillablePath<Path extends string, Input> = [Exclude<PlacesOf<Path>, keyof Input>] extends [never]
+  ? Path
+  : `The input has no field ${Exclude<PlacesOf<Path>, keyof Input>}`;
 
 /**
  * Makes an endpoint value, for `client.request` and `room.request`: this is how an MSC's endpoint is called.
  *
  * @throws {@link OptionError} `ERR_OPTION` when a field contradicts another or has the wrong form.
  */
-export function defineEndpoint<Input extends object, Output, Who extends Audience>(
-  definition: EndpointDefinition<Input, Output, Who>,
+export function defineEndpoint<Input extends object, Output, Who extends Audience, Path extends string = string>(
+  definition: EndpointDefinition<Input, Output, Who> & { readonly path: FillablePath<Path, Input> },
 ): Endpoint<Input, Output, Who> {
   const { method = "GET" } = definition;
   const endpoint: Endpoint<Input, Output, Who> = {
@@ -215,31 +213,65 @@ export function defineEndpoint<Input extends object, Output, Who extends Audienc
     ...definition,
     method,
   };
-  const wrong = (what: string): never => {
-    throw new OptionError("ERR_OPTION", `The endpoint ${quoted(endpoint.name)} ${what}`);
-  };
-  if (!/^\/_matrix\/[\w\-.~/{}]*$/.test(endpoint.path)) {
-    wrong('has a path that does not look like "/_matrix/federation/v1/state_ids/{roomId}".');
-  }
-  if (endpoint.answer === "multipart" && (endpoint.method !== "GET" || endpoint.audience !== "server"))
-    wrong("answers with a file; it has to be a GET for one server.");
-  if (endpoint.method === "GET" && endpoint.body) wrong("is a GET and has a body; give the fields in `query`.");
-  for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
-    // Timers cannot count further.
-    if (!(Number.isInteger(endpoint[field]) && endpoint[field] > 0 && endpoint[field] < 2 ** 31))
-      wrong(`needs a whole number from 1 to ${2 ** 31 - 1} in \`${field}\`.`);
-  }
-  if (typeof endpoint.response?.["~standard"]?.validate !== "function") {
-    wrong("needs a Standard Schema in `response`, such as `z.looseObject({ … })`.");
-  }
-  for (const field of ["events", "secrets", "errors", "required", "nextResidentOn"] as const) {
-    if (endpoint[field] !== undefined && !Array.isArray(endpoint[field])) wrong(`needs a list in \`${field}\`.`);
-  }
-  for (const field of ["fault", "body", "pinnedTo"] as const) {
-    if (endpoint[field] !== undefined && typeof endpoint[field] !== "function")
-      wrong(`needs a function in \`${field}\`.`);
-  }
-  if (endpoint.olderVersion !== undefined) checkEndpoint(endpoint.olderVersion?.endpoint);
+  const fault = faultOf(endpoint);
+  if (fault) throw new OptionError("ERR_OPTION", `The endpoint ${quoted(endpoint.name)} ${fault}`);
   checked.add(Object.freeze(endpoint));
   return endpoint;
 }
+
+/** What is wrong with an endpoint, as the end of a sentence that begins with it. */
+// biome-ignore lint/suspicious/noExplicitAny: what users without types pass can be anything
+function faultOf(endpoint: Record<string, any>): string | undefined {
+  const { name, method, path, response, olderVersion, query = {}, maxItems = {}, forms = {} } = endpoint;
+  if (typeof name !== "string" || !/^[\w.:-]{1,100}$/.test(name)) return 'needs a short name, such as "state_ids".';
+  if (typeof path !== "string" || !PATH.test(path) || /\/\.\.?(?:\/|$)/.test(path))
+    return 'has a path that does not look like "/_matrix/federation/v1/state_ids/{roomId}".';
+  for (const [field, choices] of Object.entries(CHOICES)) {
+    if (!choices.includes(endpoint[field]))
+      return `needs one of ${choices.filter(Boolean).join(", ")} in \`${field}\`.`;
+  }
+  if (endpoint.answer === "multipart" && (method !== "GET" || endpoint.audience !== "server"))
+    return "answers with a file; it has to be a GET for one server.";
+  if (method === "GET" && endpoint.body) return "is a GET and has a body; give the fields in `query`.";
+  for (const field of ["timeoutMs", "maxResponseBytes"]) {
+    // Timers cannot count further.
+    if (!(Number.isInteger(endpoint[field]) && endpoint[field] > 0 && endpoint[field] < 2 ** 31))
+      return `needs a whole number from 1 to ${2 ** 31 - 1} in \`${field}\`.`;
+  }
+  if (typeof response?.["~standard"]?.validate !== "function")
+    return "needs a Standard Schema in `response`, such as `z.looseObject({ … })`.";
+  for (const field of ["events", "rooms", "secrets", "errors", "required", "nextResidentOn"]) {
+    if (endpoint[field] !== undefined && !Array.isArray(endpoint[field])) return `needs a list in \`${field}\`.`;
+  }
+  for (const field of ["fault", "body", "pinnedTo"]) {
+    if (endpoint[field] !== undefined && typeof endpoint[field] !== "function")
+      return `needs a function in \`${field}\`.`;
+  }
+  if (!everyValue(query, (field) => typeof field === "string") || !Object.keys(query).every(isQueryKey))
+    return 'needs the fields of its parameters in `query`, such as `{ event_id: "eventId" }`.';
+  if (!everyValue(maxItems, (max) => max === undefined || (Number.isSafeInteger(max) && (max as number) >= 0)))
+    return "needs whole numbers in `maxItems`.";
+  if (!everyValue(forms, (form) => ["object", "objects", "texts", undefined].includes(form as string)))
+    return "needs object, objects or texts for each field in `forms`.";
+  return olderVersion === undefined ? undefined : olderFaultOf(endpoint, olderVersion);
+}
+
+function olderFaultOf(
+  endpoint: Record<string, unknown>,
+  olderVersion: Partial<OlderVersion> | null,
+): string | undefined {
+  const { endpoint: older, suits } = olderVersion ?? {};
+  if (typeof older !== "object" || older === null) return "needs an endpoint in `olderVersion.endpoint`.";
+  if (suits !== undefined && typeof suits !== "function") return "needs a function in `olderVersion.suits`.";
+  // Nobody would ask it; and it might be this very endpoint.
+  if (older.olderVersion !== undefined) return "has an older version that has an older version itself.";
+  if (older.answer !== endpoint.answer)
+    return "answers with a file, and its older version with JSON, or the other way.";
+  checkEndpoint(older);
+  return undefined;
+}
+
+const isQueryKey = (key: string): boolean => /^[!-~]+$/.test(key);
+
+const everyValue = (record: unknown, isRight: (value: unknown) => boolean): boolean =>
+  typeof record === "object" && record !== null && !Array.isArray(record) && Object.values(record).every(isRight);

@@ -13,7 +13,7 @@ import type { PreparedRequest } from "./sign/prepare-request.js";
 import { authorizationHeaders } from "./sign/sign-request.js";
 import type { SigningKey } from "./sign/signing-key.js";
 import type { Outcome } from "./validate/outcome.js";
-import { readOutcome } from "./validate/read-outcome.js";
+import { readOlderAnswer, readOutcome } from "./validate/read-outcome.js";
 import { type JudgeContext, judge } from "./verdict/judge.js";
 
 /** What the rooms need that outlives a request. */
@@ -42,29 +42,26 @@ export async function ask<Output>(
   context: JudgeContext & { readonly roomId: string | undefined },
   cancellation: Cancellation,
 ): Promise<Judgement<Output>> {
-  const judgement = await askOnce(house, endpoint, request, context, cancellation);
+  const judgement = await askOnce<Output>(house, endpoint, request, context, cancellation);
   const { older } = request;
   if (judgement.verdict.name !== "unsupported" || !older) return judgement;
-  const { outcome, ...rest } = await askOnce(
-    house,
-    older.endpoint,
-    { ...older.request, secrets: request.secrets },
-    context,
-    cancellation,
+  return await askOnce<Output>(house, older.endpoint, older.request, context, cancellation, async (outcome) =>
+    outcome.kind === "answer" && endpoint.answer === undefined
+      ? await readOlderAnswer(outcome, endpoint, context.server, request.input)
+      : (outcome as Outcome<Output>),
   );
-  if (outcome.kind !== "answer") return { outcome, ...rest };
-  const value = Array.isArray(outcome.value) ? outcome.value[1] : outcome.value;
-  return { outcome: { ...outcome, value: value as Output }, ...rest };
 }
 
 /** One request to one server: resolve, sign, send, validate, judge. It never waits and never asks twice. */
 async function askOnce<Output>(
   house: House,
   // biome-ignore lint/suspicious/noExplicitAny: the input is in the prepared request already
-  endpoint: Endpoint<any, Output>,
+  endpoint: Endpoint<any, unknown>,
   request: PreparedRequest,
   context: JudgeContext & { readonly roomId: string | undefined },
   cancellation: Cancellation,
+  /** Makes of an outcome what the caller asked for. */
+  asAsked = async (outcome: Outcome): Promise<Outcome<Output>> => outcome as Outcome<Output>,
 ): Promise<Judgement<Output>> {
   const { server, roomId } = context;
   const about = { server, endpoint: endpoint.name, roomId };
@@ -88,8 +85,8 @@ async function askOnce<Output>(
     );
     const { status, headers, bytes: body, tooLarge, stream } = response;
     const retryAfter = headers["retry-after"];
-    outcome = stream
-      ? ((await readMedia(response, maxResponseBytes, about, cancellation)) as Outcome<Output>)
+    const read = stream
+      ? await readMedia(response, maxResponseBytes, about, cancellation)
       : await readOutcome(
           {
             status,
@@ -99,7 +96,9 @@ async function askOnce<Output>(
           },
           endpoint,
           server,
+          request.input,
         );
+    outcome = await asAsked(read);
     // A server may repeat what it was told, in more forms than could be looked for.
     if (outcome.kind === "error" && request.secrets.length > 0) outcome = withoutSecrets(outcome, request.secrets);
   } catch (error) {

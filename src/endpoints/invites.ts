@@ -1,16 +1,16 @@
 import { z } from "zod";
-import { defineEndpoint, type Endpoint, type EndpointDefinition, type JsonObject } from "../endpoint.js";
+import { defineEndpoint, type Endpoint, type EndpointDefinition } from "../endpoint.js";
 import { anyObject, guard } from "../validate/schema.js";
 import { pairWith, SEND_TIMEOUT_MS } from "./membership.js";
-import type { Pdu } from "./room-reads.js";
+import type { Pdu, PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
 
 /** An event of room version 1 or 2: its id is a field of it. */
-export interface PduWithId extends Pdu {
+export interface PduWithId extends PduLike {
   /** The event's id. */
-  event_id: string;
+  readonly event_id: string;
 }
 
 /** What all forms of {@link InviteInput} have in common. */
@@ -28,7 +28,7 @@ export interface InviteInputV1 extends AnyInviteInput {
   /** The invite event, signed by our server. */
   event: PduWithId;
   /** State events by which the invited user can recognise the room. */
-  inviteRoomState?: readonly JsonObject[];
+  inviteRoomState?: readonly PduLike[] | undefined;
 }
 
 /** The input of {@link invite} for a room of a version from 3 to 11. */
@@ -36,9 +36,9 @@ export interface InviteInputV3 extends AnyInviteInput {
   /** The room's version. */
   roomVersion: "3" | "4" | "5" | "6" | "7" | "8" | "9" | "10" | "11";
   /** The invite event, signed by our server. */
-  event: Pdu;
+  event: PduLike;
   /** State events by which the invited user can recognise the room; with `m.room.create`, since 1.16. */
-  inviteRoomState?: readonly JsonObject[];
+  inviteRoomState?: readonly PduLike[] | undefined;
 }
 
 /** The input of {@link invite} for a room of version 12, or of a version that is not in the specification. */
@@ -46,12 +46,12 @@ export interface InviteInputV12 extends AnyInviteInput {
   /** The room's version; those that are not in the specification have a dot in their name. */
   roomVersion: "12" | `${string}.${string}`;
   /** The invite event, signed by our server. */
-  event: Pdu;
+  event: PduLike;
   /**
    * State events by which the invited user can recognise the room: whole events (PDUs), `m.room.create` among them.
    * In these rooms the invited server should refuse the invite otherwise, with `M_INVALID_PARAM`.
    */
-  inviteRoomState: readonly JsonObject[];
+  inviteRoomState: readonly PduLike[];
 }
 
 /** The input of {@link invite}: what has to be in it depends on the room's version. */
@@ -69,6 +69,7 @@ const signedInvite = z.looseObject({ event: anyObject });
 const inviting = {
   method: "PUT",
   required: ["roomVersion", "event"],
+  forms: { event: "object", inviteRoomState: "objects" },
   audience: "server",
   timeoutMs: SEND_TIMEOUT_MS,
   // The event may come back with all of the state in its `unsigned`: always with version 1 of the endpoint.

@@ -1,8 +1,15 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type EndpointDefinition, type FailoverErrcode } from "../endpoint.js";
-import { anyObject, events, guard, strings } from "../validate/schema.js";
-import { type MakeMembershipResponse, notInRoom, pairWith, template } from "./membership.js";
-import type { Pdu } from "./room-reads.js";
+import { anyObject, elements, guard, strings } from "../validate/schema.js";
+import {
+  type MakeMembershipResponse,
+  notInRoom,
+  pairWith,
+  sendingEvent,
+  template,
+  versionFault,
+} from "./membership.js";
+import type { Pdu, PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -31,6 +38,7 @@ export const makeJoin: Endpoint<MakeJoinInput, MakeMembershipResponse, "resident
   query: { ver: "ver" },
   // Optional by the specification, where it means version 1: nobody who leaves it out today means that.
   required: ["ver"],
+  forms: { ver: "texts" },
   audience: "resident",
   errors: [
     { status: 400, errcode: "M_INCOMPATIBLE_ROOM_VERSION" },
@@ -41,6 +49,7 @@ export const makeJoin: Endpoint<MakeJoinInput, MakeMembershipResponse, "resident
   ],
   nextResidentOn: anotherMayAdmit,
   partialStateDisguise: "notFullyJoined",
+  fault: (answer: MakeMembershipResponse, _server, input) => versionFault(answer, input),
   response: guard<MakeMembershipResponse>(template),
   spec: `${SPEC}#get_matrixfederationv1make_joinroomiduserid`,
 });
@@ -52,12 +61,12 @@ export interface SendJoinInput {
   /** The id of the join event. */
   eventId: string;
   /** The signed join event. */
-  event: Pdu;
+  event: PduLike;
   /**
    * Whether the answer may leave out member events (a partial-state join, MSC3706); no when absent. A server that knows
    * only the first version of `send_join` leaves none out: see `members_omitted` of the answer.
    */
-  omitMembers?: boolean;
+  omitMembers?: boolean | undefined;
 }
 
 /** The answer of {@link sendJoin}. */
@@ -80,8 +89,8 @@ export interface SendJoinResponse {
 // with Synapse and Rocket.Chat always, with Dendrite and the Conduit family only when it is true.
 const roomState = z
   .looseObject({
-    state: events,
-    auth_chain: events,
+    state: elements,
+    auth_chain: elements,
     event: anyObject.optional(),
     members_omitted: z.boolean().optional(),
     servers_in_room: strings.optional(),
@@ -93,10 +102,7 @@ const roomState = z
 
 /** What both versions of send_join have in common. */
 const joining = {
-  method: "PUT",
-  body: ({ event }) => event,
-  required: ["event"],
-  audience: "resident",
+  ...sendingEvent,
   timeoutMs: 600_000,
   maxResponseBytes: 500 * MIB,
   errors: [
@@ -107,14 +113,8 @@ const joining = {
     { status: 403, errcode: "M_FORBIDDEN" },
   ],
   nextResidentOn: anotherMayAdmit,
-  partialStateDisguise: "notFullyJoined",
   pinnedTo: ({ event }) => {
-    const content = event.content;
-    const authoriser =
-      typeof content === "object" &&
-      content !== null &&
-      !Array.isArray(content) &&
-      content.join_authorised_via_users_server;
+    const { join_authorised_via_users_server: authoriser } = (event.content ?? {}) as Readonly<Record<string, unknown>>;
     return typeof authoriser === "string" ? authoriser.slice(authoriser.indexOf(":") + 1) : undefined;
   },
   events: ["state", "auth_chain"],

@@ -1,13 +1,9 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type JsonObject, type JsonValue } from "../endpoint.js";
-import { guard, integer, objects } from "../validate/schema.js";
+import { guard, integer, isObject, objects } from "../validate/schema.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
-
-/** Whether a value is a JSON object. */
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isString = (value: unknown): boolean => typeof value === "string";
 
@@ -92,7 +88,7 @@ export interface QueryServerKeysInput {
   /** The server whose keys are asked for; it need not be reachable. */
   serverName: string;
   /** Until when the keys should be valid at least: Unix time in milliseconds; now when absent. */
-  minimumValidUntilTs?: number;
+  minimumValidUntilTs?: number | undefined;
 }
 
 /** The answer of {@link queryServerKeys} and {@link queryKeys}. */
@@ -129,7 +125,7 @@ export const queryServerKeys: Endpoint<QueryServerKeysInput, QueryKeysResponse, 
 /** What is asked of one key in {@link QueryKeysInput}. */
 export interface KeyCriteria {
   /** Until when the key should be valid at least: Unix time in milliseconds; now when absent. */
-  minimumValidUntilTs?: number;
+  minimumValidUntilTs?: number | undefined;
 }
 
 /** The input of {@link queryKeys}. */
@@ -155,6 +151,7 @@ export const queryKeys: Endpoint<QueryKeysInput, QueryKeysResponse, "server"> = 
     ),
   }),
   required: ["serverKeys"],
+  forms: { serverKeys: "object" },
   authentication: "none",
   audience: "server",
   // It only reads.

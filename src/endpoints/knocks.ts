@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type JsonObject } from "../endpoint.js";
-import { anyObject, events, guard } from "../validate/schema.js";
-import { notInRoom, SEND_TIMEOUT_MS } from "./membership.js";
-import type { Pdu } from "./room-reads.js";
+import { anyObject, elements, guard } from "../validate/schema.js";
+import { notInRoom, SEND_TIMEOUT_MS, sendingEvent, versionFault } from "./membership.js";
+import type { PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -34,6 +34,7 @@ export const makeKnock: Endpoint<MakeKnockInput, MakeKnockResponse, "resident"> 
   path: "/_matrix/federation/v1/make_knock/{roomId}/{userId}",
   query: { ver: "ver" },
   required: ["ver"],
+  forms: { ver: "texts" },
   audience: "resident",
   errors: [
     { status: 400, errcode: "M_INCOMPATIBLE_ROOM_VERSION" },
@@ -42,6 +43,7 @@ export const makeKnock: Endpoint<MakeKnockInput, MakeKnockResponse, "resident"> 
   ],
   nextResidentOn: notInRoom,
   partialStateDisguise: "notFullyJoined",
+  fault: (answer: MakeKnockResponse, _server, input) => versionFault(answer, input),
   response: guard<MakeKnockResponse>(z.looseObject({ event: anyObject, room_version: z.string() })),
   spec: `${SPEC}#get_matrixfederationv1make_knockroomiduserid`,
 });
@@ -53,7 +55,7 @@ export interface SendKnockInput {
   /** The id of the knock event. */
   eventId: string;
   /** The signed knock event. */
-  event: Pdu;
+  event: PduLike;
 }
 
 /** The answer of {@link sendKnock}. */
@@ -68,12 +70,9 @@ export interface SendKnockResponse {
 
 /** `PUT /_matrix/federation/v1/send_knock/{roomId}/{eventId}`: knocks on the room's door with a signed event. */
 export const sendKnock: Endpoint<SendKnockInput, SendKnockResponse, "resident"> = defineEndpoint({
+  ...sendingEvent,
   name: "send_knock",
-  method: "PUT",
   path: "/_matrix/federation/v1/send_knock/{roomId}/{eventId}",
-  body: ({ event }) => event,
-  required: ["event"],
-  audience: "resident",
   timeoutMs: SEND_TIMEOUT_MS,
   maxResponseBytes: 10 * MIB,
   errors: [
@@ -82,8 +81,7 @@ export const sendKnock: Endpoint<SendKnockInput, SendKnockResponse, "resident"> 
     { status: 404, errcode: "M_NOT_FOUND" },
   ],
   nextResidentOn: notInRoom,
-  partialStateDisguise: "notFullyJoined",
-  response: guard<SendKnockResponse>(z.looseObject({ knock_room_state: events })),
+  response: guard<SendKnockResponse>(z.looseObject({ knock_room_state: elements })),
   events: ["knock_room_state"],
   spec: `${SPEC}#put_matrixfederationv1send_knockroomideventid`,
 });

@@ -8,9 +8,10 @@ import {
   notInRoomOrVersionUnknown,
   pairWith,
   SEND_TIMEOUT_MS,
+  sendingEvent,
   template,
 } from "./membership.js";
-import type { Pdu } from "./room-reads.js";
+import type { PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 
@@ -41,19 +42,15 @@ export interface SendLeaveInput {
   /** The id of the leave event. */
   eventId: string;
   /** The signed leave event. */
-  event: Pdu;
+  event: PduLike;
 }
 
 /** What both versions of send_leave have in common. */
 const leaving = {
-  method: "PUT",
-  body: ({ event }) => event,
-  required: ["event"],
-  audience: "resident",
+  ...sendingEvent,
   timeoutMs: SEND_TIMEOUT_MS,
   errors: [{ status: 400, errcode: "M_INVALID_PARAM" }],
   nextResidentOn: notInRoomOrVersionUnknown,
-  partialStateDisguise: "notFullyJoined",
 } as const satisfies Partial<EndpointDefinition<SendLeaveInput, unknown, "resident">>;
 
 /**

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type JsonObject } from "../endpoint.js";
-import { anyObject, guard, strings } from "../validate/schema.js";
-import type { Pdu } from "./room-reads.js";
+import { anyObject, guard, isObject, strings } from "../validate/schema.js";
+import { isUserOf } from "../validate/user.js";
+import { isMapOf } from "./keys.js";
+import type { PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -67,7 +69,7 @@ export interface QueryProfileInput {
   /** The user; of the server that is asked. */
   userId: string;
   /** The one field to return, such as `displayname`; all of them when absent. */
-  field?: string;
+  field?: string | undefined;
 }
 
 /** The answer of {@link queryProfile}; servers may add fields of their own. */
@@ -104,7 +106,7 @@ export interface QueryInput {
   /** The type of the query, such as `profile`. */
   queryType: string;
   /** The query's parameters, by their names on the wire; an array repeats its parameter. */
-  parameters?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+  parameters?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>> | undefined;
 }
 
 /**
@@ -164,16 +166,7 @@ export const openIdUserinfo: Endpoint<OpenIdUserinfoInput, OpenIdUserinfoRespons
  * @param server - The server name that was asked, letter for letter.
  */
 export function isSubjectOf(sub: string, server: string): boolean {
-  // The server part begins behind the first colon: "@a:evil.example:good.example" is no user of good.example.
-  const colon = sub.indexOf(":");
-  return (
-    sub.startsWith("@") &&
-    colon > 0 &&
-    server !== "" &&
-    sub.slice(colon + 1) === server &&
-    !sub.includes("\0") &&
-    Buffer.byteLength(sub) <= 255
-  );
+  return isUserOf(sub, server);
 }
 
 /** The input of {@link send}. */
@@ -183,9 +176,9 @@ export interface SendInput {
   /** When the transaction was made: Unix time in milliseconds. The same on every retry. */
   originServerTs: number;
   /** The events; at most 50. */
-  pdus: readonly Pdu[];
+  pdus: readonly PduLike[];
   /** The ephemeral events; at most 100. */
-  edus?: readonly JsonObject[];
+  edus?: readonly object[] | undefined;
 }
 
 /** What became of one event of a transaction. */
@@ -200,8 +193,11 @@ export interface SendResponse {
   pdus: Record<string, SendPduResult>;
 }
 
+const isPduResult = (value: unknown): boolean =>
+  isObject(value) && (value.error === undefined || typeof value.error === "string");
+
 /** `PUT /_matrix/federation/v1/send/{txnId}`: events and ephemeral events for a server. */
-export const send: Endpoint<SendInput, SendResponse, "server"> = defineEndpoint<SendInput, SendResponse, "server">({
+export const send: Endpoint<SendInput, SendResponse, "server"> = defineEndpoint({
   name: "send",
   method: "PUT",
   path: "/_matrix/federation/v1/send/{txnId}",
@@ -213,9 +209,12 @@ export const send: Endpoint<SendInput, SendResponse, "server"> = defineEndpoint<
   }),
   required: ["originServerTs", "pdus"],
   maxItems: { pdus: 50, edus: 100 },
+  forms: { pdus: "objects", edus: "objects" },
   audience: "server",
   timeoutMs: 60_000,
   universal: true,
-  response: guard<SendResponse>(z.looseObject({ pdus: anyObject })),
+  response: guard<SendResponse>(
+    z.looseObject({ pdus: z.custom(isMapOf(isPduResult), "expected an object of results, by event id") }),
+  ),
   spec: `${SPEC}#put_matrixfederationv1sendtxnid`,
 });

@@ -1,14 +1,14 @@
 import { defineEndpoint, type Endpoint } from "../endpoint.js";
 import { guard } from "../validate/schema.js";
 import { signatures } from "./keys.js";
-import type { Pdu } from "./room-reads.js";
+import type { PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 
 /** The input of {@link policySign}. */
 export interface PolicySignInput {
   /** The event to sign; any but the room's own `m.room.policy` state event. */
-  event: Pdu;
+  event: PduLike;
 }
 
 /**
@@ -29,6 +29,7 @@ export const policySignUnstable: Endpoint<PolicySignInput, PolicySignResponse, "
   path: "/_matrix/policy/unstable/org.matrix.msc4284/sign",
   body: ({ event }) => event,
   required: ["event"],
+  forms: { event: "object" },
   audience: "server",
   // The same event gets the same signature.
   repeatable: "anyServer",
@@ -52,6 +53,7 @@ export const policySign: Endpoint<PolicySignInput, PolicySignResponse, "server">
   path: "/_matrix/policy/v1/sign",
   body: ({ event }) => event,
   required: ["event"],
+  forms: { event: "object" },
   audience: "server",
   // The same event gets the same signature.
   repeatable: "anyServer",

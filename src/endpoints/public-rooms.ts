@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type JsonObject } from "../endpoint.js";
-import { guard, integer } from "../validate/schema.js";
-import { isObject } from "./keys.js";
+import { guard, integer, isObject } from "../validate/schema.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -9,13 +8,13 @@ const MIB = 1024 * 1024;
 /** The input of {@link publicRooms}. */
 export interface PublicRoomsInput {
   /** The most rooms to return; when absent or 0, as many as the server likes: Synapse all of them, Dendrite 50. */
-  limit?: number;
-  /** Where to go on: `next_batch` or `prev_batch` of an earlier answer. */
-  since?: string;
+  limit?: number | undefined;
+  /** Where to go on: `next_batch` or `prev_batch` of an earlier answer; at the beginning when null or absent. */
+  since?: string | null | undefined;
   /** Whether to list the rooms of all bridged networks too; no when absent. */
-  includeAllNetworks?: boolean;
+  includeAllNetworks?: boolean | undefined;
   /** The one bridged network to list; not together with `includeAllNetworks`. */
-  thirdPartyInstanceId?: string;
+  thirdPartyInstanceId?: string | undefined;
 }
 
 /** A room in a server's directory. */
@@ -100,15 +99,15 @@ export const publicRooms: Endpoint<PublicRoomsInput, PublicRoomsResponse, "serve
 /** What the rooms of {@link searchPublicRooms} have to be like. */
 export interface PublicRoomsFilter {
   /** A text to search for in name, topic and alias. */
-  genericSearchTerm?: string;
+  genericSearchTerm?: string | undefined;
   /** The types of rooms to return, null for rooms without a type; all types when absent. */
-  roomTypes?: readonly (string | null)[];
+  roomTypes?: readonly (string | null)[] | undefined;
 }
 
 /** The input of {@link searchPublicRooms}. */
 export interface SearchPublicRoomsInput extends PublicRoomsInput {
   /** What the rooms have to be like; anything when absent. Dendrite does not look at it. */
-  filter?: PublicRoomsFilter;
+  filter?: PublicRoomsFilter | undefined;
 }
 
 /** `POST /_matrix/federation/v1/publicRooms`: a page of the rooms in a server's directory that fit a filter. */
@@ -118,11 +117,12 @@ export const searchPublicRooms: Endpoint<SearchPublicRoomsInput, PublicRoomsResp
   path: "/_matrix/federation/v1/publicRooms",
   body: ({ limit, since, filter, includeAllNetworks, thirdPartyInstanceId }) => ({
     ...(limit !== undefined && { limit }),
-    ...(since !== undefined && { since }),
+    ...(since !== undefined && since !== null && { since }),
     ...(filter !== undefined && { filter: filterOnTheWire(filter) }),
     ...(includeAllNetworks !== undefined && { include_all_networks: includeAllNetworks }),
     ...(thirdPartyInstanceId !== undefined && { third_party_instance_id: thirdPartyInstanceId }),
   }),
+  forms: { filter: "object" },
   audience: "server",
   // It only reads.
   repeatable: "anyServer",

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { defineEndpoint, type Endpoint, type JsonObject } from "../endpoint.js";
-import { guard, integer, objects, strings } from "../validate/schema.js";
+import { defineEndpoint, type Endpoint, type JsonObject, type JsonValue } from "../endpoint.js";
+import { roomFault } from "../validate/rooms.js";
+import { elements, guard, integer, strings } from "../validate/schema.js";
 import { notHere } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
@@ -42,15 +43,50 @@ export interface HierarchyInput {
   /** The space. */
   roomId: string;
   /** Whether to return only the rooms that the space suggests. */
-  suggestedOnly?: boolean;
+  suggestedOnly?: boolean | undefined;
+}
+
+/** What a server says of a room in a space. */
+export interface SpaceRoom {
+  /** The room. */
+  room_id: string;
+  /** How many users are joined to it. */
+  num_joined_members?: number | null;
+  /** Whether it can be read without joining. */
+  world_readable?: boolean | null;
+  /** Whether guests may join. */
+  guest_can_join?: boolean | null;
+  /** The room's name. */
+  name?: string | null;
+  /** The room's topic, as plain text. */
+  topic?: string | null;
+  /** The room's main alias. */
+  canonical_alias?: string | null;
+  /** The room's avatar: an `mxc:` URI. */
+  avatar_url?: string | null;
+  /** Who may join; `public` when absent. */
+  join_rule?: string | null;
+  /** The room's type, such as `m.space`. */
+  room_type?: string | null;
+  /** The room's version. */
+  room_version?: string | null;
+  /** The algorithm with which messages in it are encrypted. */
+  encryption?: string | null;
+  /** The rooms whose members may join, where the join rule restricts it to such. */
+  allowed_room_ids?: string[] | null;
+  /**
+   * Of the space itself: its `m.space.child` events, stripped to `type`, `state_key`, `sender`, `content` and
+   * `origin_server_ts`. Not looked into.
+   */
+  children_state?: JsonValue[] | null;
 }
 
 /** The answer of {@link hierarchy}. */
 export interface HierarchyResponse {
-  /** The space itself. */
-  room: JsonObject;
+  /** The space itself: always the one that was asked for. */
+  room: SpaceRoom & JsonObject;
   /** The rooms in it, as far as the answering server knows them. */
-  children: JsonObject[];
+  children: (SpaceRoom & JsonObject)[];
   /** Rooms in it which the asker may not see. */
   inaccessible_children?: string[];
 }
@@ -66,12 +102,17 @@ export const hierarchy: Endpoint<HierarchyInput, HierarchyResponse, "resident"> 
   errors: [{ status: 404, errcode: "M_NOT_FOUND" }],
   // Synapse in partial state says 404 M_UNKNOWN "Unknown room", also to a server that is in the room.
   nextResidentOn: [...notHere, { errcode: "M_UNKNOWN", status: 404 }],
+  fault: ({ room }: HierarchyResponse, _server, input) =>
+    input === undefined || room.room_id === input.roomId
+      ? undefined
+      : { message: "expected the room that was asked for", path: ["room", "room_id"] },
   response: guard<HierarchyResponse>(
     z.looseObject({
-      room: z.looseObject({ room_id: z.string() }),
-      children: objects,
+      room: z.custom((value) => roomFault(value) === undefined, "expected a room with room_id"),
+      children: elements,
       inaccessible_children: strings.optional(),
     }),
   ),
+  rooms: ["children"],
   spec: `${SPEC}#get_matrixfederationv1hierarchyroomid`,
 });

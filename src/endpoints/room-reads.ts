@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject } from "../endpoint.js";
-import { events, guard, oneEvent, strings } from "../validate/schema.js";
+import { elements, guard, oneEvent, strings } from "../validate/schema.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -10,6 +10,28 @@ export const notHere: readonly FailoverErrcode[] = [{ errcode: "M_NOT_FOUND" }, 
 
 /** An event as it travels between servers (a PDU): the signed object itself, unknown keys kept. */
 export type Pdu = JsonObject;
+
+/**
+ * An event that we send. Any object that is JSON will do, also one of an interface of your own; what is wrong in it is found
+ * when the request is made, not by its type.
+ */
+export interface PduLike {
+  /** The event's type, such as `m.room.message`. */
+  readonly type?: string;
+  /** The room. */
+  readonly room_id?: string;
+  /** The user who sent it. */
+  readonly sender?: string;
+  /** What state it sets, of a state event. */
+  readonly state_key?: string;
+  /** The content, by the event's type. */
+  readonly content?: object;
+  /** When it was made: Unix time in milliseconds. */
+  readonly origin_server_ts?: number;
+  /** Any other field. */
+  // biome-ignore lint/suspicious/noExplicitAny: an interface has no index signature, and is taken only for one of any
+  readonly [field: string]: any;
+}
 
 /** The input of {@link stateIds} and {@link state}. */
 export interface StateInput {
@@ -63,7 +85,7 @@ export const state: Endpoint<StateInput, StateResponse, "resident"> = defineEndp
   timeoutMs: 600_000,
   maxResponseBytes: 500 * MIB,
   nextResidentOn: notHere,
-  response: guard<StateResponse>(z.looseObject({ pdus: events, auth_chain: events })),
+  response: guard<StateResponse>(z.looseObject({ pdus: elements, auth_chain: elements })),
   events: ["pdus", "auth_chain"],
   spec: `${SPEC}#get_matrixfederationv1stateroomid`,
 });
@@ -119,7 +141,7 @@ export const eventAuth: Endpoint<EventAuthInput, EventAuthResponse, "resident"> 
   maxResponseBytes: 100 * MIB,
   nextResidentOn: notHere,
   partialState: "illegalForEventsItSent",
-  response: guard<EventAuthResponse>(z.looseObject({ auth_chain: events })),
+  response: guard<EventAuthResponse>(z.looseObject({ auth_chain: elements })),
   events: ["auth_chain"],
   spec: `${SPEC}#get_matrixfederationv1event_authroomideventid`,
 });
@@ -150,12 +172,13 @@ export const backfill: Endpoint<BackfillInput, BackfillResponse, "resident"> = d
   path: "/_matrix/federation/v1/backfill/{roomId}",
   query: { v: "from", limit: "limit" },
   required: ["from", "limit"],
+  forms: { from: "texts" },
   audience: "resident",
   timeoutMs: 60_000,
   maxResponseBytes: 100 * MIB,
   nextResidentOn: notHere,
   partialStateDisguise: "approximateMembership",
-  response: guard<BackfillResponse>(z.looseObject({ pdus: events })),
+  response: guard<BackfillResponse>(z.looseObject({ pdus: elements })),
   events: ["pdus"],
   spec: `${SPEC}#get_matrixfederationv1backfillroomid`,
 });
@@ -169,9 +192,9 @@ export interface MissingEventsInput {
   /** The events whose ancestors we lack. */
   latestEvents: readonly string[];
   /** The most events to return; 10 when absent. */
-  limit?: number;
+  limit?: number | undefined;
   /** The lowest depth of interest; 0 when absent. */
-  minDepth?: number;
+  minDepth?: number | undefined;
 }
 
 /** The answer of {@link getMissingEvents}. */
@@ -192,6 +215,7 @@ export const getMissingEvents: Endpoint<MissingEventsInput, MissingEventsRespons
     ...(minDepth !== undefined && { min_depth: minDepth }),
   }),
   required: ["earliestEvents", "latestEvents"],
+  forms: { earliestEvents: "texts", latestEvents: "texts" },
   audience: "resident",
   repeatable: "anyServer",
   timeoutMs: 60_000,
@@ -199,7 +223,7 @@ export const getMissingEvents: Endpoint<MissingEventsInput, MissingEventsRespons
   nextResidentOn: notHere,
   partialState: "illegalForEventsItSent",
   partialStateDisguise: "approximateMembership",
-  response: guard<MissingEventsResponse>(z.looseObject({ events })),
+  response: guard<MissingEventsResponse>(z.looseObject({ events: elements })),
   events: ["events"],
   spec: `${SPEC}#post_matrixfederationv1get_missing_eventsroomid`,
 });

@@ -1,17 +1,20 @@
-import { defineEndpoint, type Endpoint, type EndpointDefinition, type JsonObject } from "../endpoint.js";
+import { defineEndpoint, type Endpoint, type EndpointDefinition } from "../endpoint.js";
 import { guard } from "../validate/schema.js";
 import { type EmptyResponse, empty, notInRoomOrVersionUnknown, SEND_TIMEOUT_MS } from "./membership.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 
 /** What an identity server has signed: that a user is the one who was invited by a third-party identifier. */
-export interface SignedThirdPartyInvite extends JsonObject {
+export interface SignedThirdPartyInvite {
   /** The user. */
   mxid: string;
   /** The signatures: by identity server, then by key id, in unpadded Base64. */
   signatures: { [identityServer: string]: { [keyId: string]: string } };
   /** The token of the invite: the `state_key` of the `m.room.third_party_invite` event. */
   token: string;
+  /** Any other field. */
+  // biome-ignore lint/suspicious/noExplicitAny: an interface has no index signature, and is taken only for one of any
+  readonly [field: string]: any;
 }
 
 /** The input of {@link exchangeThirdPartyInvite}. */
@@ -27,7 +30,7 @@ export interface ExchangeThirdPartyInviteInput {
    * requires it; who has only what {@link onBindThirdPartyIdentifier} tells cannot know it, and Synapse leaves it out and
    * fills it in.
    */
-  displayName?: string;
+  displayName?: string | undefined;
   /** What the identity server has signed. */
   signed: SignedThirdPartyInvite;
 }
@@ -52,6 +55,7 @@ export const exchangeThirdPartyInvite: Endpoint<ExchangeThirdPartyInviteInput, E
       },
     }),
     required: ["sender", "userId", "signed"],
+    forms: { signed: "object" },
     audience: "resident",
     timeoutMs: SEND_TIMEOUT_MS,
     nextResidentOn: notInRoomOrVersionUnknown,
@@ -60,7 +64,7 @@ export const exchangeThirdPartyInvite: Endpoint<ExchangeThirdPartyInviteInput, E
   });
 
 /** An invite that waited until its third-party identifier was bound to a user. */
-export interface PendingThirdPartyInvite extends JsonObject {
+export interface PendingThirdPartyInvite {
   /** The kind of identifier, such as `email`. */
   medium: string;
   /** The identifier that was invited, such as an email address. */
@@ -73,6 +77,9 @@ export interface PendingThirdPartyInvite extends JsonObject {
   sender: string;
   /** What the identity server has signed. */
   signed: SignedThirdPartyInvite;
+  /** Any other field. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly [field: string]: any;
 }
 
 /** The input of {@link onBindThirdPartyIdentifier} and {@link onBindThirdPartyIdentifierByPost}. */
@@ -92,6 +99,7 @@ const binding = {
   path: "/_matrix/federation/v1/3pid/onbind",
   body: ({ medium, address, mxid, invites }) => ({ medium, address, mxid, invites: [...invites] }),
   required: ["medium", "address", "mxid", "invites"],
+  forms: { invites: "objects" },
   authentication: "none",
   audience: "server",
   // The server exchanges every invite with other servers before it answers.

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint } from "../endpoint.js";
-import { events, guard, strings } from "../validate/schema.js";
+import { elements, guard, strings } from "../validate/schema.js";
 import { mapValues } from "./keys.js";
-import { notHere, type Pdu } from "./room-reads.js";
+import { notHere, type Pdu, type PduLike } from "./room-reads.js";
 import { type ClaimUserKeysResponse, claimedKeys } from "./users.js";
 
 const MSC = "https://github.com/matrix-org/matrix-spec-proposals/pull/";
@@ -69,21 +69,21 @@ export interface EventRelationshipsInput {
   /** The event whose thread is asked for. */
   eventId: string;
   /** How far to walk from the event; 3 when absent. */
-  maxDepth?: number;
+  maxDepth?: number | undefined;
   /** How many relations of each event to follow; 10 when absent. */
-  maxBreadth?: number;
+  maxBreadth?: number | undefined;
   /** The most events to return; 100 when absent. */
-  limit?: number;
+  limit?: number | undefined;
   /** Whether to walk deep before wide; no when absent. */
-  depthFirst?: boolean;
+  depthFirst?: boolean | undefined;
   /** Whether newer relations come first; yes when absent. */
-  recentFirst?: boolean;
+  recentFirst?: boolean | undefined;
   /** Whether to return the event that the event relates to; no when absent. */
-  includeParent?: boolean;
+  includeParent?: boolean | undefined;
   /** Whether to return the events that relate to the event; no when absent. */
-  includeChildren?: boolean;
+  includeChildren?: boolean | undefined;
   /** Which way to walk; `down` when absent. */
-  direction?: "up" | "down";
+  direction?: "up" | "down" | undefined;
 }
 
 /** The answer of {@link eventRelationships}. */
@@ -127,7 +127,12 @@ export const eventRelationships: Endpoint<EventRelationshipsInput, EventRelation
     maxResponseBytes: 100 * MIB,
     nextResidentOn: notHere,
     response: guard<EventRelationshipsResponse>(
-      z.looseObject({ events, auth_chain: events, limited: z.boolean(), next_batch: z.string().optional() }),
+      z.looseObject({
+        events: elements,
+        auth_chain: elements,
+        limited: z.boolean(),
+        next_batch: z.string().optional(),
+      }),
     ),
     events: ["events", "auth_chain"],
     spec: `${MSC}2836`,
@@ -154,6 +159,7 @@ export const claimManyUserKeys: Endpoint<ClaimManyUserKeysInput, ClaimUserKeysRe
     one_time_keys: mapValues(oneTimeKeys, (devices) => mapValues(devices, (algorithms) => [...algorithms])),
   }),
   required: ["oneTimeKeys"],
+  forms: { oneTimeKeys: "object" },
   audience: "server",
   repeatable: "sameServer",
   timeoutMs: 10_000,
@@ -167,7 +173,7 @@ export interface PolicyCheckInput {
   /** The event's id. */
   eventId: string;
   /** The event itself. */
-  event: Pdu;
+  event: PduLike;
 }
 
 /** The answer of {@link policyCheck}. */
@@ -188,6 +194,7 @@ export const policyCheck: Endpoint<PolicyCheckInput, PolicyCheckResponse, "serve
   path: "/_matrix/policy/unstable/org.matrix.msc4284/event/{eventId}/check",
   body: ({ event }) => event,
   required: ["event"],
+  forms: { event: "object" },
   audience: "server",
   // Asked again about the same event, it says the same.
   repeatable: "anyServer",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type JsonObject, type JsonValue } from "../endpoint.js";
-import { guard, integer, strings } from "../validate/schema.js";
-import { isMapOf, isObject, mapValues, signatures } from "./keys.js";
+import { guard, integer, isObject, strings } from "../validate/schema.js";
+import { isMapOf, mapValues, signatures } from "./keys.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 const MIB = 1024 * 1024;
@@ -172,6 +172,7 @@ export const claimUserKeys: Endpoint<ClaimUserKeysInput, ClaimUserKeysResponse, 
     one_time_keys: mapValues(oneTimeKeys, (devices) => mapValues(devices, (text) => text)),
   }),
   required: ["oneTimeKeys"],
+  forms: { oneTimeKeys: "object" },
   audience: "server",
   repeatable: "sameServer",
   timeoutMs: 10_000,
@@ -205,6 +206,7 @@ export const queryUserKeys: Endpoint<QueryUserKeysInput, QueryUserKeysResponse, 
   path: "/_matrix/federation/v1/user/keys/query",
   body: ({ deviceKeys }) => ({ device_keys: mapValues(deviceKeys, (ids) => [...ids]) }),
   required: ["deviceKeys"],
+  forms: { deviceKeys: "object" },
   audience: "server",
   // It only reads.
   repeatable: "anyServer",

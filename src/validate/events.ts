@@ -1,6 +1,7 @@
-import type { JsonObject, JsonValue } from "../endpoint.js";
+import type { JsonValue } from "../endpoint.js";
+import { isObject } from "./schema.js";
 
-/** Something in an answer that was left out, because it cannot be an event. */
+/** Something in an answer that was left out, because it cannot be an event, or a room of a hierarchy. */
 export interface DroppedEvent {
   /** Where it was, such as `$.pdus[3]`. */
   readonly path: string;
@@ -11,10 +12,9 @@ export interface DroppedEvent {
 /** More than this would only let a hostile server fill our memory with our own words. */
 const MAX_TOLD = 1_000;
 
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const isString = (value: unknown): boolean => typeof value === "string";
-const isNumber = (value: unknown): boolean => typeof value === "number";
+// 1e400 is JSON, and is read as Infinity, which no event can be made of again.
+const isNumber = (value: unknown): boolean => Number.isFinite(value);
 
 /**
  * What the fields of every event are, in every room version. Specification: Server-Server API, "PDUs"; room versions.
@@ -45,25 +45,33 @@ export function eventFault(value: unknown): string | undefined {
   return undefined;
 }
 
-/** What {@link dropBadEvents} did. */
+/** What {@link dropBad} did. */
 export interface DroppedEvents {
   /** What was left out: the first thousand. */
   readonly dropped: readonly DroppedEvent[];
-  /** Whether nothing is left of all the events, though there were some. */
+  /** Whether nothing is left of all the elements, though there were some. */
   readonly isEmptied: boolean;
 }
 
 const NOTHING: DroppedEvents = { dropped: [], isEmptied: false };
 
+/** Whether it is what the first versions of some endpoints answer with: a pair of a status and the answer proper. */
+export const isPair = (answer: unknown): answer is readonly [status: number, answer: unknown, ...rest: unknown[]] =>
+  Array.isArray(answer) && answer.length > 1 && typeof answer[0] === "number";
+
 /**
- * Leaves out of an answer's arrays of events what can be none, so that one bad element does not cost the others. The
+ * Leaves out of an answer's arrays what cannot be one of their elements, so that a bad one does not cost the others. The
  * arrays are changed in place.
  *
  * @param names - The fields of the answer that are such arrays; one that is absent has nothing to leave out.
+ * @param faultOf - Why a value cannot be an element; undefined where it can.
  */
-export function dropBadEvents(answer: unknown, names: readonly string[] | undefined): DroppedEvents {
-  // The first versions of some endpoints answer with a pair of a status and the answer proper.
-  const holder = Array.isArray(answer) ? answer[1] : answer;
+export function dropBad(
+  answer: unknown,
+  names: readonly string[] | undefined,
+  faultOf: (value: unknown) => string | undefined,
+): DroppedEvents {
+  const holder = isPair(answer) ? answer[1] : answer;
   if (names === undefined || !isObject(holder)) return NOTHING;
   const dropped: DroppedEvent[] = [];
   let allKept = 0;
@@ -71,9 +79,9 @@ export function dropBadEvents(answer: unknown, names: readonly string[] | undefi
     const all: JsonValue | undefined = holder[name];
     if (!Array.isArray(all)) continue;
     let kept = 0;
-    for (const [at, event] of all.entries()) {
-      const reason = eventFault(event);
-      if (reason === undefined) all[kept++] = event;
+    for (const [at, element] of all.entries()) {
+      const reason = faultOf(element);
+      if (reason === undefined) all[kept++] = element;
       else if (dropped.length < MAX_TOLD) dropped.push({ path: `$.${name}[${at}]`, reason });
     }
     allKept += kept;

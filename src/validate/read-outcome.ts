@@ -1,8 +1,10 @@
-import type { Endpoint, SchemaIssue, SchemaResult } from "../endpoint.js";
+import type { Endpoint } from "../endpoint.js";
 import { cleanText, type ResponseIssue } from "../errors.js";
-import { dropBadEvents } from "./events.js";
+import { dropBad, eventFault, isPair } from "./events.js";
 import type { Outcome } from "./outcome.js";
 import { InvalidJson, parseJson } from "./parse-json.js";
+import type { SchemaIssue, SchemaResult } from "./response-schema.js";
+import { roomFault } from "./rooms.js";
 
 /** A response as any HTTP client has it. */
 export interface HttpResponse {
@@ -23,7 +25,7 @@ export interface HttpResponse {
 // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
 export type AnsweredEndpoint<Output> = Pick<Endpoint<any, Output>, "response"> &
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  Partial<Pick<Endpoint<any, Output>, "events" | "fault" | "repeatable">>;
+  Partial<Pick<Endpoint<any, Output>, "events" | "rooms" | "fault" | "repeatable">>;
 
 const MAX_ISSUES = 10;
 
@@ -32,11 +34,13 @@ const MAX_ISSUES = 10;
  * one by one, an error body into its code. It never throws, whatever the server sent.
  *
  * @param server - The server that answered; where it is given, what it may not say is malformed.
+ * @param input - What it was asked; where it is given, what is no answer to that is malformed.
  */
 export async function readOutcome<Output>(
   response: HttpResponse,
   endpoint: AnsweredEndpoint<Output>,
   server?: string,
+  input?: object,
 ): Promise<Outcome<Output>> {
   const { status } = response;
   if (status < 200 || status > 299) return readError(response);
@@ -50,15 +54,43 @@ export async function readOutcome<Output>(
   }
   const json = parseJson(response.body);
   if (json instanceof InvalidJson) return { kind: "malformed", status, issues: [{ path: "$", message: json.message }] };
-  const issues = await schemaIssues(endpoint, json, server);
+  return await readAnswer(status, json, endpoint, server, input);
+}
+
+/** The part of {@link readOutcome} that is about the JSON of a success. Bad events are left out of it in place. */
+export async function readAnswer<Output>(
+  status: number,
+  json: unknown,
+  endpoint: AnsweredEndpoint<Output>,
+  server: string | undefined,
+  input: object | undefined,
+): Promise<Outcome<Output>> {
+  const issues = await schemaIssues(endpoint, json, server, input);
   if (issues.length > 0) return { kind: "malformed", status, issues };
-  const { dropped, isEmptied } = dropBadEvents(json, endpoint.events);
+  const { dropped: badEvents, isEmptied } = dropBad(json, endpoint.events, eventFault);
   // What changed something has changed it, whatever the events of the answer are.
   if (isEmptied && endpoint.repeatable !== "sameServer") {
     const path = `$.${endpoint.events?.[0]}`;
     return { kind: "malformed", status, issues: [{ path, message: "nothing in it is an event" }] };
   }
+  const dropped = [...badEvents, ...dropBad(json, endpoint.rooms, roomFault).dropped];
   return { kind: "answer", status, value: json as Output, ...(dropped.length > 0 && { dropped }) };
+}
+
+/**
+ * Holds the answer of an endpoint's older version against the endpoint itself, of which it has to be a valid answer. A pair
+ * of a status and the answer is unwrapped.
+ */
+export async function readOlderAnswer<Output>(
+  { status, value, dropped = [] }: Extract<Outcome, { kind: "answer" }>,
+  endpoint: AnsweredEndpoint<Output>,
+  server: string,
+  input: object,
+): Promise<Outcome<Output>> {
+  const outcome = await readAnswer(status, isPair(value) ? value[1] : value, endpoint, server, input);
+  if (outcome.kind !== "answer") return outcome;
+  const all = [...dropped, ...(outcome.dropped ?? [])];
+  return { ...outcome, ...(all.length > 0 && { dropped: all }) };
 }
 
 async function schemaIssues(
@@ -66,12 +98,13 @@ async function schemaIssues(
   endpoint: Pick<Endpoint<any, unknown>, "response" | "fault">,
   json: unknown,
   server: string | undefined,
+  input: object | undefined,
 ): Promise<ResponseIssue[]> {
   try {
     const judged = endpoint.response["~standard"].validate(json);
     const result: SchemaResult = "then" in judged ? await judged : judged;
     const issues = result.issues ?? [];
-    const fault = issues.length > 0 || server === undefined ? undefined : endpoint.fault?.(json, server);
+    const fault = issues.length > 0 || server === undefined ? undefined : endpoint.fault?.(json, server, input);
     return (fault ? [fault] : issues).slice(0, MAX_ISSUES).map(issueOf);
   } catch (error) {
     // A schema of the caller's that throws on hostile input: the answer is not valid, and nothing crashes.

@@ -9,7 +9,8 @@ export function guard<Output>(schema: z.ZodType): ResponseSchema<Output> {
   return schema as unknown as ResponseSchema<Output>;
 }
 
-const isObject = (value: unknown): value is JsonObject =>
+/** Whether a value is a JSON object. */
+export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A JSON object of which nothing more is asked. */
@@ -22,8 +23,8 @@ export const objects: z.ZodType = z.custom(
   "expected an array of objects",
 );
 
-/** An array of events, which are looked at one by one afterwards (`events` of the endpoint). */
-export const events: z.ZodType = z.custom(Array.isArray, "expected an array");
+/** An array whose elements are looked at one by one afterwards (`events` and `rooms` of the endpoint). */
+export const elements: z.ZodType = z.custom(Array.isArray, "expected an array");
 
 /** An array of exactly one event. */
 export const oneEvent: z.ZodType = z.custom(

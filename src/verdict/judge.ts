@@ -60,7 +60,7 @@ export interface JudgeContext {
 export type JudgedEndpoint = Pick<
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
   Endpoint<any, unknown>,
-  "audience" | "authentication" | "nextResidentOn" | "partialState" | "partialStateDisguise" | "universal"
+  "audience" | "authentication" | "errors" | "nextResidentOn" | "partialState" | "partialStateDisguise" | "universal"
 >;
 
 /** A verdict with the rule that led to it. */
@@ -96,6 +96,10 @@ const letsOthersTry = (error: ErrorOutcome, endpoint: JudgedEndpoint): boolean =
   endpoint.nextResidentOn?.some(
     ({ errcode, status }) => errcode === error.errcode && (status === undefined || status === error.status),
   ) ?? false;
+
+/** Whether an error is an answer though its status says that the server is not well: the endpoint documents its code. */
+const isDocumented = ({ errcode, status }: ErrorOutcome, { errors }: JudgedEndpoint): boolean =>
+  errcode !== undefined && (errors?.some((each) => each.errcode === errcode && each.status === status) ?? false);
 
 /** The verdict table: the first rule that matches decides. Error codes come before texts, and the status comes last. */
 export const verdictRules: readonly VerdictRule[] = [
@@ -208,9 +212,11 @@ export const verdictRules: readonly VerdictRule[] = [
   },
   {
     verdict: "unavailable",
-    rule: "status 5xx, or 401 to a signed request",
+    rule: "status 5xx, or 401 to a signed request, unless the endpoint documents the error code with that status",
     when: onError(
-      ({ status }, endpoint) => status >= 500 || (status === 401 && endpoint.authentication === "signature"),
+      (error, endpoint) =>
+        (error.status >= 500 || (error.status === 401 && endpoint.authentication === "signature")) &&
+        !isDocumented(error, endpoint),
     ),
   },
   {

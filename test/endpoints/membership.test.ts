@@ -31,8 +31,8 @@ interface Wire {
 
 const wires: Record<string, Wire> = {
   make_join: {
-    call: (room) => room.makeJoin({ userId: user, ver: ["10", "11"] }),
-    line: `GET /_matrix/federation/v1/make_join/${roomPath}/${userPath}?ver=10&ver=11`,
+    call: (room) => room.makeJoin({ userId: user, ver: ["1", "7"] }),
+    line: `GET /_matrix/federation/v1/make_join/${roomPath}/${userPath}?ver=1&ver=7`,
     answer: template,
   },
   send_join: {

@@ -266,7 +266,13 @@ describe("what cannot be sent is refused before anything is:", () => {
       }
     }
     for (const [name, field] of Object.entries(endpoint.query ?? {})) {
-      for (const value of ["\ud800", ["a", "\udc00"], {}, null, Number.NaN]) {
+      for (const value of [
+        "\ud800",
+        ["a", "\udc00"],
+        {},
+        Number.NaN,
+        ...(endpoint.required?.includes(field) ? [null] : []),
+      ]) {
         const given = name === "*" ? { parameter: value } : value;
         await expect(ask(a, endpoint, { ...fields, [field]: given }), field).rejects.toMatchObject(refusal);
       }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { stateIds } from "../../src/endpoints.js";
 import { defineEndpoint, type FederationError, type Room, type SafeAnswer, type VerdictName } from "../../src/index.js";
 import { type Behaviour, reply } from "../../src/testing.js";
-import { createWorld, eventId, rejection, stateIdsAnswer } from "../client/world.js";
+import { createWorld, eventId, rejection, roomId, stateIdsAnswer } from "../client/world.js";
 
 const odd = "odd.example";
 const good = "good.example";
@@ -55,7 +55,7 @@ const calls = {
   },
   hierarchy: {
     endpoint: "hierarchy",
-    answer: { room: { room_id: "!a:a.example" }, children: [] },
+    answer: { room: { room_id: roomId }, children: [] },
     ask: (room: Room) => room.safe.hierarchy({}, oneRound),
   },
   makeJoin: {
