@@ -1,5 +1,4 @@
 import type { KeyObject } from "node:crypto";
-import { LRUCache } from "lru-cache";
 import nacl from "tweetnacl";
 import { SignError } from "../errors.js";
 import { isStrict } from "./ed25519-strictness.js";
@@ -24,6 +23,8 @@ export interface Ed25519Engine {
   importSeed(seed: Uint8Array): Ed25519Signer;
   /** Whether a signature is valid, as strictly as libsodium judges. It never throws. */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+  /** As `verify`, off the main thread where the engine can. It never rejects. */
+  verifyAsync(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>;
 }
 
 /** Puts the checks that all engines share in front of one. */
@@ -40,6 +41,13 @@ function strict(engine: Ed25519Engine): Ed25519Engine {
         return false;
       }
     },
+    async verifyAsync(publicKey, message, signature) {
+      try {
+        return isStrict(publicKey, signature) && (await engine.verifyAsync(publicKey, message, signature));
+      } catch {
+        return false;
+      }
+    },
   };
 }
 
@@ -51,6 +59,7 @@ export const portableEngine: Ed25519Engine = strict({
     return { publicKey, sign, signAsync: async (message) => sign(message) };
   },
   verify: (publicKey, message, signature) => nacl.sign.detached.verify(message, signature, publicKey),
+  verifyAsync: async (publicKey, message, signature) => nacl.sign.detached.verify(message, signature, publicKey),
 });
 
 /** How many imported public keys are kept: importing one takes a tenth of the time of a verification. */
@@ -59,7 +68,20 @@ const MAX_PUBLIC_KEYS = 1000;
 const PKCS8_PREFIX = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 function createNodeEngine(crypto: typeof import("node:crypto")): Ed25519Engine {
-  const publicKeys = new LRUCache<string, KeyObject>({ max: MAX_PUBLIC_KEYS });
+  const publicKeys = new Map<string, KeyObject>();
+  const importKey = (publicKey: Uint8Array): KeyObject => {
+    const bytes = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length);
+    const name = bytes.toString("latin1");
+    const known = publicKeys.get(name);
+    if (known) return known;
+    // A JWK is imported ten times faster than DER.
+    const jwk = { kty: "OKP", crv: "Ed25519", x: bytes.toString("base64url") };
+    const key = crypto.createPublicKey({ key: jwk, format: "jwk" });
+    // Importing them again is cheap.
+    if (publicKeys.size === MAX_PUBLIC_KEYS) publicKeys.clear();
+    publicKeys.set(name, key);
+    return key;
+  };
   return strict({
     importSeed(seed) {
       const der = Buffer.from([...PKCS8_PREFIX, ...seed]);
@@ -74,16 +96,13 @@ function createNodeEngine(crypto: typeof import("node:crypto")): Ed25519Engine {
           }),
       };
     },
-    verify(publicKey, message, signature) {
-      const x = Buffer.from(publicKey).toString("base64url");
-      let key = publicKeys.get(x);
-      if (!key) {
-        // A JWK is imported ten times faster than DER.
-        key = crypto.createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-        publicKeys.set(x, key);
-      }
-      return crypto.verify(null, message, key, signature);
-    },
+    verify: (publicKey, message, signature) => crypto.verify(null, message, importKey(publicKey), signature),
+    verifyAsync: (publicKey, message, signature) =>
+      new Promise((resolve, reject) => {
+        crypto.verify(null, message, importKey(publicKey), signature, (error, isRight) =>
+          error ? reject(error) : resolve(isRight),
+        );
+      }),
   });
 }
 

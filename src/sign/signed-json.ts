@@ -3,6 +3,7 @@ import { decodeBase64 } from "./base64.js";
 import { canonicalJson } from "./canonical-json.js";
 import { engine } from "./ed25519.js";
 import type { SigningKey } from "./signing-key.js";
+import { utf8Bytes } from "./utf8.js";
 
 /** What signing adds to an object. */
 export interface Signed {
@@ -10,12 +11,10 @@ export interface Signed {
   signatures: Record<string, Record<string, string>>;
 }
 
-const utf8 = new TextEncoder();
-
 /** The bytes that a signature of the object covers: all but `signatures` and `unsigned`. */
 function signedBytes(object: object): Uint8Array {
   const { signatures: _signatures, unsigned: _unsigned, ...covered } = object as Record<string, unknown>;
-  return utf8.encode(canonicalJson(covered));
+  return utf8Bytes(canonicalJson(covered));
 }
 
 /** A server may be called `constructor`: what the prototype has is no member. */
@@ -32,13 +31,26 @@ function member(object: unknown, name: string): unknown {
  * @throws {@link SignError} `ERR_CANONICAL_JSON` when the object has no canonical JSON, or `signatures` that are none.
  */
 export function signJson<T extends object>(object: T, serverName: string, key: SigningKey): T & Signed {
+  return addSignature(object, serverName, key, signedBytes(object));
+}
+
+/**
+ * A copy of an object with one more signature, which covers the bytes, and everybody's earlier ones.
+ *
+ * @throws {@link SignError} `ERR_CANONICAL_JSON` when the object has `signatures` that are none.
+ */
+export function addSignature<T extends object>(
+  object: T,
+  serverName: string,
+  key: SigningKey,
+  bytes: Uint8Array,
+): T & Signed {
   const signatures = member(object, "signatures") ?? {};
   const ours = member(signatures, serverName) ?? {};
   if (typeof signatures !== "object" || typeof ours !== "object") {
     throw new SignError("ERR_CANONICAL_JSON", "`signatures` holds objects: by server name, then by key id.");
   }
-  const signature = key.sign(signedBytes(object));
-  return { ...object, signatures: { ...signatures, [serverName]: { ...ours, [key.keyId]: signature } } };
+  return { ...object, signatures: { ...signatures, [serverName]: { ...ours, [key.keyId]: key.sign(bytes) } } };
 }
 
 /**

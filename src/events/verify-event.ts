@@ -1,0 +1,166 @@
+import type { JsonObject } from "../endpoint.js";
+import { quoted } from "../errors.js";
+import { engine } from "../sign/ed25519.js";
+import { type EventSignature, type FaultyEvent, type ReadEvent, readEvent } from "./read-event.js";
+import { type RoomVersion, roomVersions } from "./room-versions.js";
+
+/** A server's public key, as far as an event's signature is concerned. */
+export interface EventKey {
+  /** The public key: 32 bytes. */
+  readonly publicKey: Uint8Array;
+  /**
+   * Until when the key is known to be valid, as Unix time in milliseconds; for ever when it is absent. It matters from
+   * room version 5 on.
+   */
+  readonly validUntilTs?: number | undefined;
+  /** When the server stopped using the key, as Unix time in milliseconds; absent for a key that is in use. */
+  readonly expiredTs?: number | undefined;
+}
+
+/** Finds a server's key among those that are at hand; undefined when it is none of them. */
+export type KeyOf = (server: string, keyId: string) => EventKey | undefined;
+
+/** The name of a key. */
+export interface KeyName {
+  /** The server whose key it is. */
+  readonly server: string;
+  /** The id of the key, such as `ed25519:a_abcd`. */
+  readonly keyId: string;
+}
+
+/** What came of verifying an event, as data: no event is an error. */
+export type EventVerification = ValidEvent | RedactedEvent | InvalidEvent;
+
+/** An event whose signatures and hash hold. */
+export interface ValidEvent {
+  /** That it is whole. */
+  readonly kind: "valid";
+  /** The event id. */
+  readonly eventId: string;
+  /** The event as it was received. */
+  readonly event: JsonObject;
+}
+
+/** An event whose signatures hold, and whose content hash does not: only its redacted form is vouched for. */
+export interface RedactedEvent {
+  /** That only the redacted form is to be used. */
+  readonly kind: "redacted";
+  /** The event id. */
+  readonly eventId: string;
+  /** The redacted form of what was received. */
+  readonly event: JsonObject;
+  /** Whether it was received in redacted form; if not, somebody has changed it. */
+  readonly wasRedacted: boolean;
+}
+
+/** Something that is no event, or that is not signed as it has to be. It is to be dropped. */
+export interface InvalidEvent {
+  /** That it is not to be used. */
+  readonly kind: "invalid";
+  /** The event id; absent when the form is wrong. */
+  readonly eventId?: string | undefined;
+  /** What was received. */
+  readonly event: unknown;
+  /** What is wrong. */
+  readonly reason: string;
+  /**
+   * The keys without which it could not be verified: with them it may turn out well. Empty when they would change
+   * nothing.
+   */
+  readonly missingKeys: readonly KeyName[];
+}
+
+/**
+ * Verifies the form, the signatures and the hash of an event, with the keys that are at hand.
+ * Specification: Server-Server API, "Validating hashes and signatures on received events".
+ *
+ * @throws {@link OptionError} `ERR_INPUT` when the room version is unknown.
+ */
+export function verifyEvent(event: unknown, version: RoomVersion, keyOf: KeyOf): EventVerification {
+  return verifyReadEvent(readEvent(event, version), keyOf);
+}
+
+/** As {@link verifyEvent}, for an event that has been read. */
+export function verifyReadEvent(read: ReadEvent | FaultyEvent, keyOf: KeyOf): EventVerification {
+  if (read.fault !== undefined) return faulty(read);
+  const trials = trySignatures(read, keyOf);
+  return judge(
+    read,
+    trials,
+    trials.map(({ signature, key }) => key !== undefined && engine.verify(key, read.signedBytes, signature.signature)),
+  );
+}
+
+/** As {@link verifyReadEvent}, off the main thread where the runtime can. */
+export async function verifyReadEventAsync(read: ReadEvent | FaultyEvent, keyOf: KeyOf): Promise<EventVerification> {
+  if (read.fault !== undefined) return faulty(read);
+  const trials = trySignatures(read, keyOf);
+  const results = trials.map(
+    ({ signature, key }) => key !== undefined && engine.verifyAsync(key, read.signedBytes, signature.signature),
+  );
+  return judge(read, trials, await Promise.all(results));
+}
+
+function faulty({ event, fault }: FaultyEvent): InvalidEvent {
+  return { kind: "invalid", event, reason: fault, missingKeys: [] };
+}
+
+/** A signature, with the key to try it with or why there is none. */
+interface Trial {
+  readonly signature: EventSignature;
+  readonly key: Uint8Array | undefined;
+  readonly without: "missing" | "expired" | undefined;
+}
+
+function trySignatures({ originServerTs, signatures, version }: ReadEvent, keyOf: KeyOf): Trial[] {
+  return signatures.map((signature) => {
+    const key = keyOf(signature.server, signature.keyId);
+    if (!key) return { signature, key: undefined, without: "missing" };
+    const { publicKey, validUntilTs = Number.POSITIVE_INFINITY, expiredTs = Number.POSITIVE_INFINITY } = key;
+    // "Any keys that are known to have expired prior to the event's origin_server_ts are ignored."
+    if (originServerTs > expiredTs) return { signature, key: undefined, without: "expired" };
+    // That of a key in use may have been prolonged since.
+    const isTooOld = roomVersions[version].keyValidity && key.expiredTs === undefined && originServerTs > validUntilTs;
+    return isTooOld
+      ? { signature, key: undefined, without: "missing" }
+      : { signature, key: publicKey, without: undefined };
+  });
+}
+
+/**
+ * "If all signatures from known unexpired keys from the originating server(s) are found to be valid": at least one of
+ * each server that has to sign, and none that is wrong.
+ */
+function judge(read: ReadEvent, trials: readonly Trial[], results: readonly boolean[]): EventVerification {
+  const { event, eventId, requiredSigners } = read;
+  const isWrong = (trial: Trial, at: number): boolean => trial.key !== undefined && results[at] === false;
+  const wrong = trials.find((trial, at) => trial.signature.isRequired && isWrong(trial, at));
+  const invalid = (reason: string, missingKeys: readonly KeyName[] = []): InvalidEvent => ({
+    kind: "invalid",
+    eventId,
+    event,
+    reason,
+    missingKeys,
+  });
+  if (wrong) {
+    const { server, keyId } = wrong.signature;
+    return invalid(`the signature of ${quoted(server)} with ${quoted(keyId)} is wrong`);
+  }
+  const missing: KeyName[] = [];
+  const groups = requiredSigners.length > 0 ? requiredSigners.map(({ server }) => server) : [undefined];
+  for (const server of groups) {
+    const own = trials.filter(({ signature }) => server === undefined || signature.server === server);
+    const who = server === undefined ? "any server" : quoted(server);
+    if (own.length === 0) return invalid(`it has no signature of ${who}`);
+    if (own.some((trial) => results[trials.indexOf(trial)])) continue;
+    const unknown = own.filter(({ without }) => without === "missing").map(({ signature }) => signature);
+    if (unknown.length === 0) {
+      const isLate = own.every(({ without }) => without === "expired");
+      return invalid(isLate ? `the keys of ${who} had expired` : `no signature of ${who} is right`);
+    }
+    missing.push(...unknown.map(({ server, keyId }) => ({ server, keyId })));
+  }
+  if (missing.length > 0) return invalid("keys are missing", missing);
+  if (read.isHashRight) return { kind: "valid", eventId, event };
+  return { kind: "redacted", eventId, event: read.redacted(), wasRedacted: read.isRedactedCopy };
+}
