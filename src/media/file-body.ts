@@ -88,7 +88,8 @@ export class FileBody extends Readable {
     this.#bytes += chunk.length;
     if (this.#bytes > this.#limits.maxBytes) this.destroy(tooLarge(this.#limits.maxBytes, this.#from));
     else if (this.#isTooSlow(chunk.length)) this.#onTooSlow();
-    else if (!this.push(chunk)) {
+    else if (this.push(chunk)) this.#waitingSince = performance.now();
+    else {
       this.#waitingSince = undefined;
       this.#source.pause();
     }
@@ -98,7 +99,6 @@ export class FileBody extends Readable {
   #isTooSlow(bytes: number): boolean {
     const now = performance.now();
     this.#waitedMs += now - (this.#waitingSince ?? now);
-    this.#waitingSince = now;
     this.#paceBytes += bytes;
     const { idleMs, minBytesPerSecond } = this.#limits;
     if (this.#waitedMs < idleMs) return false;

@@ -96,7 +96,12 @@ export function readMultipart(contentType: string | undefined, body: Readable): 
       });
     };
 
+    const truncated = new InvalidMultipart("the body ends before its second part does");
     dicer.on("error", fail);
+    // After the last boundary the parser takes nothing more, and the rest would wait for it for ever.
+    dicer.on("finish", () => {
+      if (!file) fail(truncated);
+    });
     dicer.on("part", (part) => {
       parts += 1;
       part.on("error", () => {});
@@ -115,7 +120,6 @@ export function readMultipart(contentType: string | undefined, body: Readable): 
       if (leadIn > MAX_LEAD_IN_BYTES) fail(new InvalidMultipart(`no file in the first ${MAX_LEAD_IN_BYTES} bytes`));
     });
     // An empty piece comes after all others, those included that wait for the reader.
-    const truncated = new InvalidMultipart("the body ends before its second part does");
     body.on("end", () => dicer.write(EMPTY, () => setImmediate(() => fail(truncated))));
   });
 }

@@ -17,7 +17,7 @@ test("what a call needs", () => {
   void client.media.download(
     "a.example",
     { mediaId: "abc", timeoutMs: 1 },
-    { maxBytes: 1, idleTimeout: 1, timeout: 1 },
+    { maxBytes: 1, idleTimeout: 1, minBytesPerSecond: 1, timeout: 1 },
   );
   // @ts-expect-error a list of servers: a file is at one
   void client.media.download(["a.example"], { mediaId: "abc" });
