@@ -15,7 +15,7 @@ import { lookupAddresses } from "../resolve/addresses.js";
 import { createSystemDns } from "../resolve/dns.js";
 import type { AnyEndpoint, SafeAnswer } from "./calls.js";
 import { type RedirectedRequest, withRedirectFailure } from "./media-attempt.js";
-import { checkMediaInput, fileLimits, MAX_TIMER_MS } from "./media-input.js";
+import { checkedInput, fileLimits, MAX_TIMER_MS } from "./media-input.js";
 import type { Job, Runner } from "./runner.js";
 
 /** What calls for a file take. `timeout` is about the time until the file begins; from then on it is `idleTimeout`. */
@@ -141,12 +141,12 @@ export function createFileRunner(runner: Runner, options: ClientOptions): Pick<R
 
   async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
     const limits = fileLimits(job.options, job.endpoint);
-    checkMediaInput(job.endpoint, job.input);
-    const endpoint = ofOneCall(job.endpoint, job.input);
+    const input = checkedInput(job.endpoint, job.input);
+    const endpoint = ofOneCall(job.endpoint, input);
     const { signal, timeout = endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR } = job.options;
     const startedAt = performance.now();
     const elapsedMs = (): number => performance.now() - startedAt;
-    const answer = await runner.run({ ...job, endpoint });
+    const answer = await runner.run({ ...job, endpoint, input });
     if (!answer.ok) return answer;
     const found = answer.value as Media | Redirection;
     const from = { server: answer.via, endpoint: endpoint.name };

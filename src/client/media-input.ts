@@ -34,21 +34,31 @@ const rules: Readonly<Record<string, Rule>> = {
 };
 
 /**
- * Checks the input of a download or a thumbnail; the endpoints of others have fields of their own. What is missing is
- * found elsewhere.
+ * The input of a download or a thumbnail, checked: a copy, for a getter may say something else each time. The endpoints
+ * of others have fields of their own. What is missing is found elsewhere.
  *
  * Spec: https://spec.matrix.org/latest/client-server-api/#security-considerations-5
  *
  * @throws {@link OptionError} `ERR_INPUT` for a wrong field.
  */
-export function checkMediaInput(endpoint: Pick<Endpoint<never, unknown>, "name" | "path">, input: unknown): void {
-  if (endpoint.path !== mediaDownload.path && endpoint.path !== mediaThumbnail.path) return;
-  if (typeof input !== "object" || input === null) return;
+export function checkedInput<Input extends object>(endpoint: Endpoint<Input, unknown>, input: Input): Input {
+  if (typeof input !== "object" || input === null) return input;
+  const fields = copyOf(input, endpoint.name);
+  if (endpoint.path !== mediaDownload.path && endpoint.path !== mediaThumbnail.path) return fields;
   for (const [field, { isRight, right }] of Object.entries(rules)) {
-    const value = (input as Readonly<Record<string, unknown>>)[field];
-    if (value === undefined || isRight(value)) continue;
+    const value = (fields as Readonly<Record<string, unknown>>)[field];
+    if (value === undefined || value === null || isRight(value)) continue;
     const message = `The field ${quoted(field)} is ${quoted(value)}; it must be ${right}.`;
     throw new OptionError("ERR_INPUT", message, { endpoint: endpoint.name });
+  }
+  return fields;
+}
+
+function copyOf<Input extends object>(input: Input, endpoint: string): Input {
+  try {
+    return { ...input };
+  } catch (cause) {
+    throw new OptionError("ERR_INPUT", "The input cannot be read.", { endpoint, cause });
   }
 }
 

@@ -74,6 +74,34 @@ describe("the input for a file is refused before anything is asked:", () => {
     expect(await rejection(client.request("a.example", own, null as never))).toMatchObject({ code: "ERR_INPUT" });
   });
 
+  test("each field as it is at first, and none that cannot be read", async () => {
+    world.on("a.example", reply.media({ body: "file" }), "media_download");
+    const { media } = world.client();
+    const ids = ["abc", "../secret"];
+    const changing = {
+      get mediaId(): string {
+        return ids.shift() ?? "../secret";
+      },
+    };
+    (await media.download("a.example", changing)).cancel();
+    expect(world.requests("a.example")[0]?.uri).toBe("/_matrix/federation/v1/media/download/abc");
+    const throwing = {
+      get mediaId(): string {
+        throw new Error("no");
+      },
+    };
+    expect(await rejection(media.download("a.example", throwing))).toMatchObject({ code: "ERR_INPUT" });
+    expect(world.requests("a.example")).toHaveLength(1);
+  });
+
+  test("not null where a field may be absent: it is absent then", async () => {
+    world.on("a.example", reply.media({ body: "file" }), "media_thumbnail");
+    const input = { ...thumbnail, method: null, animated: null, timeoutMs: null } as never;
+    (await world.client().media.thumbnail("a.example", input)).cancel();
+    const uri = "/_matrix/federation/v1/media/thumbnail/abc?width=32&height=32";
+    expect(world.requests("a.example")[0]?.uri).toBe(uri);
+  });
+
   test("but the fields of somebody's own endpoint are theirs", async () => {
     const own = defineEndpoint({ ...mediaDownload, path: "/_matrix/federation/unstable/org.example/file/{mediaId}" });
     world.on("a.example", reply.media({ body: "file" }), "*");
