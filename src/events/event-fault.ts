@@ -55,7 +55,7 @@ export function formFault(event: unknown, rules: RoomVersionRules): string | und
     textFault(event, "sender", true) ??
     textFault(event, "state_key", false) ??
     textFault(event, "room_id", false) ??
-    textFault(event, "event_id", rules.eventIds === "inEvent") ??
+    eventIdFault(event, rules) ??
     objectFault(event) ??
     signerFault(event, rules) ??
     integerFault(event) ??
@@ -71,6 +71,12 @@ function textFault(event: JsonObject, name: string, isNeeded: boolean): string |
   if (value === undefined) return isNeeded ? `${name} is missing` : undefined;
   if (typeof value !== "string") return `${name} is no string`;
   return isLongerThan(value, MAX_FIELD_BYTES) ? `${name} has more than ${MAX_FIELD_BYTES} bytes` : undefined;
+}
+
+/** An own `event_id` beside the one that is made of the hash: servers disagree which event that would be. */
+function eventIdFault(event: JsonObject, { eventIds }: RoomVersionRules): string | undefined {
+  if (eventIds === "inEvent") return textFault(event, "event_id", true);
+  return Object.hasOwn(event, "event_id") ? "it has an event_id, which this room version does not have" : undefined;
 }
 
 function objectFault({ content, hashes, signatures, unsigned }: JsonObject): string | undefined {
