@@ -1,0 +1,198 @@
+import { describe, expect, test } from "vitest";
+
+import { type Behaviour, reply, type TestServer } from "../../src/testing.js";
+import { rejection } from "../client/world.js";
+import { createKeyringWorld, documentOf, minuteMs, published, retired, SigningKey, wanted } from "./world.js";
+
+const [a, b, c] = ["a.example", "b.example", "c.example"];
+const world = createKeyringWorld(a, b, c);
+const server = (name: string): TestServer => world.server(name);
+const [other, former] = [SigningKey.generate("other"), SigningKey.generate("former")];
+const says = (document: unknown): Behaviour => reply.json(JSON.parse(JSON.stringify(document)));
+const publish = (name: string, behaviour: Behaviour): void => world.on(name, behaviour, "server_keys");
+
+describe("a server that", () => {
+  const { keyId } = other;
+  const unbelievable: Record<string, () => Behaviour> = {
+    "hands over another server's document": () => says(documentOf(b, server(b).signingKey)),
+    "claims another server's name in its own document": () => says({ ...documentOf(a, other), server_name: b }),
+    "does not sign its document": () => says(documentOf(a, other, { signers: [] })),
+    "signs with a key that it does not publish": () => says(documentOf(a, other, { signers: [former] })),
+    "signs with an old key": () =>
+      says(documentOf(a, other, { verifyKeys: {}, oldVerifyKeys: retired(other, Date.now() + minuteMs) })),
+    "changes its document after it signed it": () => says({ ...documentOf(a, other), valid_until_ts: 9e12 }),
+    "answers garbage": () => reply.garbage(),
+    "answers without end": () => reply.endless(),
+    "answers without end, compressed": () => reply.endless({ gzip: true }),
+    "answers a document that is too large": () => says(documentOf(a, other, { more: { text: "x".repeat(66_000) } })),
+    "publishes too many keys": () =>
+      says(
+        documentOf(a, other, {
+          verifyKeys: published(...Array.from({ length: 20 }, (_, i) => SigningKey.generate(`k${i}`)), other),
+        }),
+      ),
+  };
+  for (const [what, behaviour] of Object.entries(unbelievable)) {
+    test(`${what} is not believed, and costs nobody else`, async () => {
+      publish(a, behaviour());
+      const keyring = world.keyring();
+      const answer = await keyring.keys([wanted({ name: a, signingKey: other }), wanted(server(b)), wanted(server(c))]);
+      expect(answer.missing).toMatchObject([{ server: a, keyId, reason: "badDocument" }]);
+      expect(answer.get(b, server(b).signingKey.keyId)).toBeDefined();
+      expect(
+        keyring
+          .inspect()
+          .keys.map((key) => key.server)
+          .sort(),
+      ).toEqual([b, c]);
+    });
+  }
+
+  for (const [what, behaviour] of Object.entries({
+    "resets the connection": reply.reset(),
+    "is behind a broken proxy": reply.htmlError(),
+    "asks to be left alone": reply.rateLimited({ retryAfterMs: minuteMs }),
+  })) {
+    test(`${what} is unreachable, and costs nobody else`, async () => {
+      publish(a, behaviour);
+      const keyring = world.keyring();
+      const { missing } = await keyring.keys([a, b].map((name) => wanted(server(name))));
+      expect(missing).toMatchObject([{ server: a, reason: "unreachable" }]);
+      expect(world.requests(a).length).toBe(1);
+    });
+  }
+
+  test("is named with random key ids is asked once a minute at most", async () => {
+    const keyring = world.keyring();
+    for (let index = 0; index < 5; index++) {
+      const { missing } = await keyring.keys([wanted(server(a), { keyId: `ed25519:random${index}` })]);
+      expect(missing).toMatchObject([{ reason: "unknownKey" }]);
+    }
+    expect(world.requests(a).length).toBe(1);
+    expect((await keyring.keys([wanted(server(a))])).missing).toEqual([]);
+  });
+
+  test("puts its key out of use is believed: the key is good for its old events alone", async () => {
+    const expired = Date.now() - minuteMs;
+    publish(a, says(documentOf(a, server(a).signingKey, { oldVerifyKeys: retired(former, expired) })));
+    const keyring = world.keyring();
+    const old = { name: a, signingKey: former };
+    const answer = await keyring.keys([
+      wanted(old, { at: expired }),
+      wanted(old, { at: expired + 1 }),
+      wanted(old, { at: expired, use: "request" }),
+      wanted(server(a), { use: "request" }),
+    ]);
+    expect(answer.missing.map(({ at, reason }) => [at, reason])).toEqual([
+      [expired + 1, "retired"],
+      [expired, "retired"],
+    ]);
+    expect(answer.get(a, former.keyId)?.expiredTs).toBe(expired);
+  });
+});
+
+describe("what is no request for a key", () => {
+  test("is told so, and costs the others nothing", async () => {
+    const keyring = world.keyring();
+    const wrong = [
+      wanted(server(a), { server: "a example" }),
+      wanted(server(a), { keyId: "curve25519:x" }),
+      wanted(server(a), { keyId: `ed25519:${"x".repeat(500)}` }),
+      wanted(server(a), { at: Number.NaN }),
+      wanted(server(a), { at: 1e300 }),
+    ];
+    const { missing } = await keyring.keys([...wrong, wanted(server(b))]);
+    expect(missing.map(({ reason }) => reason)).toEqual(wrong.map(() => "badRequest"));
+    expect(world.requests(a).length).toBe(0);
+  });
+
+  test("is a key far in the future: nobody is asked for it", async () => {
+    const keyring = world.keyring();
+    const { missing } = await keyring.keys([wanted(server(a), { at: Date.now() + 8 * 24 * 60 * minuteMs })]);
+    expect(missing).toMatchObject([{ reason: "outOfValidity" }]);
+    expect(world.requestCount()).toBe(0);
+  });
+});
+
+describe("a search", () => {
+  test("ends with what there is when its time is over, and goes on for those who ask later", async () => {
+    const held = reply.held(says(documentOf(a, server(a).signingKey)));
+    publish(a, held);
+    const keyring = world.keyring();
+    const first = keyring.keys(
+      [a, b].map((name) => wanted(server(name))),
+      { timeoutMs: 1_000 },
+    );
+    await held.requested;
+    const answer = await first;
+    expect(answer.missing).toMatchObject([{ server: a, reason: "timeout" }]);
+    expect(answer.get(b, server(b).signingKey.keyId)).toBeDefined();
+    const second = keyring.keys([wanted(server(a))]);
+    held.release();
+    expect((await second).missing).toEqual([]);
+    expect(world.requests(a).length).toBe(1);
+  });
+
+  test("rejects with the reason of its signal, before and while it asks, and then ends its requests", async () => {
+    const keyring = world.keyring();
+    const reason = { why: "enough" };
+    expect(await rejection(keyring.keys([wanted(server(a))], { signal: AbortSignal.abort(reason) }))).toBe(reason);
+    const held = reply.held(reply.garbage());
+    publish(a, held);
+    const controller = new AbortController();
+    const call = keyring.keys([wanted(server(a))], { signal: controller.signal });
+    await held.requested;
+    controller.abort(reason);
+    expect(await rejection(call)).toBe(reason);
+    await expect.poll(() => keyring.inspect().inFlight).toEqual([]);
+    expect(keyring.inspect().waits).toEqual([]);
+    publish(a, says(documentOf(a, server(a).signingKey)));
+    expect((await keyring.keys([wanted(server(a))])).missing).toEqual([]);
+  });
+
+  test("that is called off takes nothing from others who wait for the same", async () => {
+    const held = reply.held(says(documentOf(a, server(a).signingKey)));
+    publish(a, held);
+    const keyring = world.keyring();
+    const controller = new AbortController();
+    const leaves = rejection(keyring.keys([wanted(server(a))], { signal: controller.signal }));
+    const stays = keyring.keys([wanted(server(a))]);
+    await held.requested;
+    controller.abort();
+    await leaves;
+    held.release();
+    expect((await stays).missing).toEqual([]);
+    expect(world.requests(a).length).toBe(1);
+  });
+
+  test("answers with what it has when the key ring is closed, and nobody is asked after that", async () => {
+    const held = reply.held(reply.garbage());
+    publish(a, held);
+    const keyring = world.keyring();
+    await keyring.keys([wanted(server(b))]);
+    const call = keyring.keys([wanted(server(a)), wanted(server(b))]);
+    await held.requested;
+    await keyring.close();
+    expect((await call).missing).toMatchObject([{ server: a, reason: "closed" }]);
+    expect((await keyring.keys([wanted(server(b)), wanted(server(c))])).missing).toMatchObject([
+      { server: c, reason: "closed" },
+    ]);
+    expect(world.requests(c).length).toBe(0);
+    expect(keyring.inspect()).toMatchObject({ inFlight: [], notariesInFlight: [] });
+  });
+
+  test("is not held up by functions that heed no signal, throw at once, or answer nothing", async () => {
+    for (const fetchKeys of [
+      (): never => {
+        throw new Error("at once");
+      },
+      async (): Promise<never> => Promise.reject(undefined),
+      async (): Promise<unknown> => undefined,
+    ]) {
+      const keyring = world.keyring({ fetchKeys, notaries: [c], queryNotary: fetchKeys as () => Promise<never> });
+      expect((await keyring.keys([wanted(server(a))])).missing.length).toBe(1);
+    }
+    const keyring = world.keyring({ fetchKeys: () => new Promise(() => {}) });
+    expect((await keyring.keys([wanted(server(a))], { timeoutMs: 20 })).missing).toMatchObject([{ reason: "timeout" }]);
+  });
+});
