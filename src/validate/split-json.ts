@@ -165,7 +165,6 @@ export class JsonSplitter {
     } else if (this.#depth === 1 || (this.#depth === 2 && this.#isPair && this.#outerCommas === 1)) {
       this.#fieldsDepth = this.#depth;
     }
-    this.#key = undefined;
   }
 
   /** Reads the key that ends before a colon. */
