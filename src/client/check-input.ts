@@ -27,10 +27,9 @@ export function preparedFor<Input extends object>(
   given: unknown,
   roomId: string | undefined,
   origin: string,
-): { readonly input: Input; readonly request: PreparedRequest } {
+): PreparedRequest {
   try {
-    const input = checkedInput<Input>(given, roomId);
-    return { input, request: prepareRequest(endpoint, input, origin) };
+    return prepareRequest(endpoint, checkedInput<Input>(given, roomId), origin);
   } catch (error) {
     throw toldOf(endpoint, error);
   }

@@ -119,15 +119,15 @@ export function createRunner(given: ClientOptions): Runner {
     if (closed) throw closed;
     const options = checkCallOptions(job.options);
     checkEndpoint(endpoint);
-    const { input, request } = preparedFor(endpoint, job.input, job.roomId, origin);
-    const { roomId } = input as { roomId?: string };
+    const request = preparedFor(endpoint, job.input, job.roomId, origin);
+    const { roomId } = request.input as { roomId?: string };
     if (endpoint.authentication === "signature" && keys.length === 0) {
       const message = "The endpoint needs a signed request; create the client with `serverName` and `signingKey`.";
       throw new SignError("ERR_NO_SIGNING_KEY", message, { endpoint: endpoint.name });
     }
     if (options.signal?.aborted) throw options.signal.reason;
     const about = { endpoint: endpoint.name, docsUrl: endpoint.spec };
-    const pinned = job.oneServer ? undefined : pinnedServer(endpoint, input);
+    const pinned = job.oneServer ? undefined : pinnedServer(endpoint, request.input as Input);
     const { sentBy, joinedVia, prefer, ignoreBackoff = false, rounds = job.rounds } = options;
     const granted = options.timeout ?? endpoint.timeoutMs * DEFAULT_TIMEOUT_FACTOR;
     const startedAt = performance.now();
