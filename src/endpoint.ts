@@ -240,8 +240,12 @@ function faultOf(endpoint: Record<string, any>): string | undefined {
   }
   if (typeof response?.["~standard"]?.validate !== "function")
     return "needs a Standard Schema in `response`, such as `z.looseObject({ … })`.";
-  for (const field of ["events", "rooms", "secrets", "errors", "required", "nextResidentOn"]) {
-    if (endpoint[field] !== undefined && !Array.isArray(endpoint[field])) return `needs a list in \`${field}\`.`;
+  for (const field of ["events", "rooms", "secrets", "required"]) {
+    if (!isListOf(endpoint[field], (each) => typeof each === "string")) return `needs a list of names in \`${field}\`.`;
+  }
+  for (const field of ["errors", "nextResidentOn"]) {
+    if (!isListOf(endpoint[field], (each) => typeof each === "object" && each !== null))
+      return `needs a list of objects in \`${field}\`.`;
   }
   for (const field of ["fault", "body", "pinnedTo"]) {
     if (endpoint[field] !== undefined && typeof endpoint[field] !== "function")
@@ -270,6 +274,9 @@ function olderFaultOf(
   checkEndpoint(older);
   return undefined;
 }
+
+const isListOf = (list: unknown, isRight: (each: unknown) => boolean): boolean =>
+  list === undefined || (Array.isArray(list) && list.every(isRight));
 
 const isQueryKey = (key: string): boolean => /^[!-~]+$/.test(key);
 

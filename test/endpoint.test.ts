@@ -42,11 +42,13 @@ describe("an endpoint is refused with", () => {
     ["another kind of answer", { answer: "text" }, /multipart in `answer`/],
     ["a file as the answer to a POST", { answer: "multipart", method: "POST" }, /GET for one server/],
     ["a file that any resident may have", { answer: "multipart", audience: "resident" }, /GET for one server/],
-    ...["events", "rooms", "secrets", "errors", "required", "nextResidentOn"].map((field): [string, object, RegExp] => [
-      `no list in ${field}`,
-      { [field]: "x" },
-      new RegExp(`list in \`${field}\``),
-    ]),
+    ...["events", "rooms", "secrets", "errors", "required", "nextResidentOn"].flatMap((field) =>
+      [null, "x", {}, [null], [5]].map((wrong): [string, object, RegExp] => [
+        `${JSON.stringify(wrong)} in ${field}`,
+        { [field]: wrong },
+        new RegExp(`list of .* in \`${field}\``),
+      ]),
+    ),
     ...["fault", "pinnedTo"].map((field): [string, object, RegExp] => [
       `no function in ${field}`,
       { [field]: {} },

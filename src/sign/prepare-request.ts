@@ -71,8 +71,7 @@ function prepare<Input extends object>(
   origin: string,
 ): PreparedRequest {
   checkFields(endpoint, fields);
-  const { secrets = [], olderVersion } = endpoint;
-  const { query = {} } = endpoint;
+  const { query = {}, secrets = [], olderVersion } = endpoint;
   const request: PreparedRequest = {
     method: endpoint.method,
     uri: fillPath(endpoint.path, fields) + fillQuery(query, withoutNull(fields)),
