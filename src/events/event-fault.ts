@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
-import { decodeAnyBase64 } from "../sign/base64.js";
+import { isAnyBase64 } from "../sign/base64.js";
 import { isLongerThan, utf8Bytes } from "../sign/utf8.js";
 import { type EncodedEvent, encodeEvent } from "./encode-event.js";
 import { isObject } from "./redact-event.js";
@@ -93,7 +93,7 @@ function integerFault({ depth, origin_server_ts: timestamp }: JsonObject): strin
 }
 
 function hashFault({ hashes }: JsonObject): string | undefined {
-  return decodeAnyBase64((hashes as JsonObject).sha256) ? undefined : "hashes has no sha256 in Base64";
+  return isAnyBase64((hashes as JsonObject).sha256) ? undefined : "hashes has no sha256 in Base64";
 }
 
 function linksFault(event: JsonObject, name: string, max: number, rules: RoomVersionRules): string | undefined {
