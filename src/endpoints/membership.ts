@@ -14,15 +14,20 @@ interface EventOfRoom {
   readonly event: PduLike;
 }
 
+type SendingEvent = Pick<
+  EndpointDefinition<EventOfRoom, unknown, "resident">,
+  "method" | "body" | "required" | "forms" | "audience" | "partialStateDisguise"
+>;
+
 /** What all requests have in common that hand a signed membership event to a server in the room. */
-export const sendingEvent = {
+export const sendingEvent: SendingEvent = {
   method: "PUT",
   body: ({ event }) => event,
   required: ["event"],
   forms: { event: "object" },
   audience: "resident",
   partialStateDisguise: "notFullyJoined",
-} as const satisfies Partial<EndpointDefinition<EventOfRoom, unknown, "resident">>;
+};
 
 /** The answer of {@link makeJoin} and {@link makeLeave}. */
 export interface MakeMembershipResponse {
