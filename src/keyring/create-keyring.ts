@@ -48,7 +48,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
   ): Promise<ReadonlyMap<string, string>> {
     if (Object.hasOwn(trustedNotaryKeys, name)) return new Map(Object.entries(trustedNotaryKeys[name] ?? {}));
     await saved.load([name]);
-    if (isRefused || publishedKeys(known.of(name)).size === 0) await direct.fetch(name, leaving);
+    if (isRefused || publishedKeys(known.of(name)).size === 0) await direct.fetch(name, leaving, false);
     return publishedKeys(known.of(name));
   }
   const isKnown = (server: string, keyId: string, until: number): boolean => {
@@ -64,13 +64,13 @@ export function createKeyring(options: KeyringOptions): Keyring {
     fault(request) !== undefined && canBeCured(peek(request.server, request.keyId), request);
 
   function reasonFor(request: KeyRequest, found: KeyFault, unfinished: ReadonlySet<string>): MissingReason {
-    const { server } = request;
-    if (found !== "unknownKey" || server === ownServerName) return found;
+    const { server, keyId } = request;
+    if (found === "retired" || server === ownServerName) return found;
+    if (!canBeCured(peek(server, keyId), request)) return "outOfValidity";
     if (isClosed) return "closed";
-    if (!canBeCured(undefined, request)) return "outOfValidity";
     if (unfinished.has(server)) return "timeout";
     const last = direct.patience.last(server);
-    if (last?.reason === "answered") return found;
+    if (found === "outOfValidity" || last?.reason === "answered") return found;
     return last && documentFaults.has(last.reason) ? "badDocument" : "unreachable";
   }
 

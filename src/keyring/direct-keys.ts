@@ -37,11 +37,15 @@ export class DirectKeys {
     this.#learn = learn;
   }
 
-  /** Asks a server, unless it was asked lately. Settles when there is an answer, or none. */
-  fetch(server: string, leaving: Cancellation): Promise<void> {
+  /**
+   * Asks a server, unless it was asked lately. Settles when there is an answer, or none.
+   *
+   * @param isUrgent - Whether there is a sign that it is back: then no wait is longer than a minute.
+   */
+  fetch(server: string, leaving: Cancellation, isUrgent: boolean): Promise<void> {
     const known = this.#tasks.get(server);
     if (known && !known.isCancelled) return known.join(leaving);
-    if (!this.patience.isOver(server)) return Promise.resolve();
+    if (!this.patience.isOver(server, isUrgent ? REST_MS : undefined)) return Promise.resolve();
     const task = new SharedTask((self) => this.#run(server, self));
     this.#tasks.set(server, task);
     void task.done.then(() => {

@@ -37,15 +37,22 @@ export interface KeyOptions {
   readonly timeoutMs?: number | undefined;
   /**
    * Called with each server as soon as the search for its keys is over, while others are still looked for: `peek` has
-   * what was found. Not called for servers whose keys were at hand.
+   * what was found. Not called for servers whose keys were at hand. It must not throw.
    */
   readonly onServer?: ((server: string) => void) | undefined;
 }
 
 /**
- * Why there is no key for a request. Beside {@link KeyFault}: `badRequest` is no server name, key id or time;
- * `badDocument` a server whose key document cannot be believed; `unreachable` one that gave none; `timeout` a search
- * that was not over when the time was; `closed` a key ring that asks nobody any more.
+ * Why there is no key for a request:
+ *
+ * - `unknownKey`: the server answered, and has no such key.
+ * - `retired`: the server no longer used the key then.
+ * - `outOfValidity`: the key is known, but nobody vouches for it until then; or nobody can, so far ahead.
+ * - `unreachable`: neither the server nor a notary gave a key document.
+ * - `badDocument`: the server gave one that cannot be believed.
+ * - `timeout`: the search was not over when its time was.
+ * - `closed`: the key ring asks nobody any more.
+ * - `badRequest`: no server name, no id of an Ed25519 key, or no time.
  */
 export type MissingReason = KeyFault | "badRequest" | "badDocument" | "unreachable" | "timeout" | "closed";
 
@@ -89,7 +96,19 @@ export interface KeyringState {
 /** Where a document that came by other means was got: from the server itself over its own connection, or a notary. */
 export type LearnedFrom = { readonly server: string } | { readonly notary: string };
 
-/** The keys of other servers: found, checked, remembered. */
+/**
+ * The keys of other servers: found, checked, remembered. The rules at a glance:
+ *
+ * - Asked: a few servers themselves, at the same time, then the notaries for those that did not help. For more than 20
+ *   servers the notaries first, a hundred servers a request. Our own keys, never.
+ * - Believed: documents that name the server that was asked for and that it signed itself (`readKeyDocument`); from a
+ *   notary, those that it signed too.
+ * - Good: `verify_keys` until `valid_until_ts`, for 7 days at most, which events of room versions 1 to 4 ignore;
+ *   `old_verify_keys` for events alone, until `expired_ts` (`keyFault`).
+ * - Kept: the better of two (`preferredKey`), in memory, and in the store for 180 days.
+ * - Not asked again: a server that answered, for a minute; one that failed, for 15 seconds and then twice as long each
+ *   time, up to an hour, or a minute for the keys of requests. Each is asked once at a time, and given 10 seconds.
+ */
 export interface Keyring {
   /**
    * Finds keys: those that are known and good are answered without a request. What cannot be had by the deadline is in

@@ -36,7 +36,7 @@ export class KnownKeys {
     const keys = new Map(this.#servers.get(server));
     for (const key of offered) keys.set(key.keyId, preferredKey(keys.get(key.keyId), key));
     if (keys.size === 0) return;
-    const kept = [...keys].sort(([, left], [, right]) => right.validUntilTs - left.validUntilTs);
+    const kept = [...keys].sort(([, left], [, right]) => byWorth(left, right));
     this.#servers.set(server, new Map(kept.slice(0, MAX_KEYS_PER_SERVER)));
   }
 
@@ -50,4 +50,10 @@ export class KnownKeys {
   servers(): string[] {
     return [...this.#servers.keys()];
   }
+}
+
+/** What the server itself told us first, for a notary could tell of any number of keys; then what is valid for longest. */
+function byWorth(left: KnownKey, right: KnownKey): number {
+  const isDirect = (key: KnownKey): number => (key.source === "direct" ? 1 : 0);
+  return isDirect(right) - isDirect(left) || right.validUntilTs - left.validUntilTs;
 }

@@ -60,7 +60,7 @@ export class Notaries {
   /** Which notaries are not asked for a while. */
   readonly patience: Patience = new Patience({ baseMs: REST_MS });
   // By notary and server, and by notary, server and key id: what a notary has not got it will not have at once.
-  readonly #vain = new Patience({ baseMs: REST_MS, threshold: VAIN_QUESTIONS });
+  readonly #vain = new Patience({ baseMs: REST_MS, maxMs: REST_MS, threshold: VAIN_QUESTIONS });
   readonly #vainKeys = new Patience({ baseMs: REST_MS });
   readonly #lines = new Map<string, Line>();
   readonly #asked = new Map<string, Set<Question>>();

@@ -7,8 +7,10 @@ const MAX_WAIT_MS = 3_600_000;
 export interface PatienceOptions {
   /** How many failures in a row there must be before there is a wait; 1 when absent. */
   readonly threshold?: number;
-  /** How long the first wait lasts, in milliseconds. Each further one lasts twice as long, up to an hour. */
+  /** How long the first wait lasts, in milliseconds. Each further one lasts twice as long. */
   readonly baseMs: number;
+  /** How long a wait lasts at most, in milliseconds; an hour when absent. */
+  readonly maxMs?: number;
 }
 
 /** Somebody who is not asked for a while. */
@@ -25,7 +27,8 @@ export interface Wait {
 
 interface Entry {
   readonly failures: number;
-  /** On the clock of `performance.now()`: nobody sets that one. */
+  /** When the wait began and when it ends, on the clock of `performance.now()`: nobody sets that one. */
+  readonly since: number;
   readonly until: number;
   readonly reason: string;
 }
@@ -35,16 +38,19 @@ export class Patience {
   readonly #entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES, ttl: 2 * MAX_WAIT_MS });
   readonly #threshold: number;
   readonly #baseMs: number;
+  readonly #maxMs: number;
 
   /** Nobody is waited for at first. */
-  constructor({ threshold = 1, baseMs }: PatienceOptions) {
+  constructor({ threshold = 1, baseMs, maxMs = MAX_WAIT_MS }: PatienceOptions) {
     this.#threshold = threshold;
     this.#baseMs = baseMs;
+    this.#maxMs = maxMs;
   }
 
-  /** Whether to ask now. */
-  isOver(name: string): boolean {
-    return (this.#entries.get(name)?.until ?? 0) <= performance.now();
+  /** Whether to ask now; in urgent cases, when `atMostMs` milliseconds of the wait have passed. */
+  isOver(name: string, atMostMs: number = this.#maxMs): boolean {
+    const entry = this.#entries.get(name);
+    return !entry || Math.min(entry.until, entry.since + atMostMs) <= performance.now();
   }
 
   /** What came of the last time; `undefined` when there was none. */
@@ -56,13 +62,13 @@ export class Patience {
   failed(name: string, reason: string): void {
     const failures = (this.#entries.get(name)?.failures ?? 0) + 1;
     const waits = failures - this.#threshold;
-    const ms = waits < 0 ? 0 : Math.min(MAX_WAIT_MS, this.#baseMs * 2 ** Math.min(waits, 30));
-    this.#entries.set(name, { failures, until: performance.now() + ms, reason });
+    const ms = waits < 0 ? 0 : Math.min(this.#maxMs, this.#baseMs * 2 ** Math.min(waits, 30));
+    this.#set(name, { failures, ms, reason });
   }
 
   /** There was an answer: no more requests for `ms` milliseconds, and the failures are forgotten. */
   answered(name: string, ms: number): void {
-    this.#entries.set(name, { failures: 0, until: performance.now() + ms, reason: "answered" });
+    this.#set(name, { failures: 0, ms, reason: "answered" });
   }
 
   /** Forgets a name, or all. */
@@ -82,5 +88,10 @@ export class Patience {
         until: Math.round(unixNow + until - now),
         reason,
       }));
+  }
+
+  #set(name: string, { failures, ms, reason }: { failures: number; ms: number; reason: string }): void {
+    const since = performance.now();
+    this.#entries.set(name, { failures, since, until: since + ms, reason });
   }
 }

@@ -55,12 +55,14 @@ export async function findKeys(search: Search): Promise<void> {
 
   async function find(server: string, ofServer: readonly KeyRequest[], notariesFirst: boolean): Promise<void> {
     const isOver = (): boolean => leaving.aborted || !ofServer.some(isOpen);
+    // Whoever sent us a request is alive, if it was them.
+    const isUrgent = ofServer.some(({ use }) => use === "request");
     if (notariesFirst) {
       const first = askNotaries(server, ofServer);
       await withHeadStart(first, leaving);
-      if (!isOver()) await firstToHelp([first, direct.fetch(server, leaving)], isOver);
+      if (!isOver()) await firstToHelp([first, direct.fetch(server, leaving, isUrgent)], isOver);
     } else {
-      await direct.fetch(server, leaving);
+      await direct.fetch(server, leaving, isUrgent);
       if (!isOver()) await askNotaries(server, ofServer);
     }
     if (!leaving.aborted) done(server);
@@ -74,7 +76,7 @@ export async function findKeys(search: Search): Promise<void> {
 function wantedKeys(requests: readonly KeyRequest[]): Map<string, number> {
   const wanted = new Map<string, number>();
   for (const { keyId, at, use, enforceValidity } of requests) {
-    const until = enforceValidity || use === "request" ? Math.max(0, at) : 0;
+    const until = use === "request" ? Math.max(at, Date.now()) : enforceValidity ? Math.max(at, 0) : 0;
     wanted.set(keyId, Math.max(until, wanted.get(keyId) ?? 0));
   }
   return wanted;

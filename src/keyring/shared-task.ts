@@ -1,5 +1,7 @@
 import { Cancellation, onSignalAbort } from "../cancellation.js";
 
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Why somebody stops waiting: for lack of time, or because nobody wants the result any more. */
 export type Leaving = "outOfTime" | "unwanted";
 
@@ -55,7 +57,7 @@ export class SharedTask {
 
 /** Calls `listener` after a time; returns the function that calls that off. */
 export function afterTime(ms: number, listener: () => void): () => void {
-  return onSignalAbort(AbortSignal.timeout(Math.ceil(Math.min(Math.max(ms, 1), 2 ** 31 - 1))), listener);
+  return onSignalAbort(AbortSignal.timeout(Math.ceil(Math.min(Math.max(ms || 1, 1), MAX_TIMER_MS))), listener);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { reply } from "../../src/testing.js";
-import { createKeyringWorld, documentOf, ourKey, ourName, wanted } from "./world.js";
+import { createKeyringWorld, documentOf, ourKey, ourName, SigningKey, wanted } from "./world.js";
 
 const [a, b, c, dead] = ["a.example", "b.example", "c.example", "dead.example"];
 const world = createKeyringWorld(a, b, c, { name: dead, dead: true });
@@ -49,6 +49,17 @@ describe("a key ring without notaries", () => {
     const answer = await keyring.keys([wanted(us), wanted(us, { keyId: "ed25519:no_such" })]);
     expect(answer.get(ourName, ourKey.keyId)).toMatchObject({ source: "own" });
     expect(answer.missing).toMatchObject([{ keyId: "ed25519:no_such", reason: "unknownKey" }]);
+    expect(world.requestCount()).toBe(0);
+  });
+
+  test("knows our own keys out of use, for our old events", async () => {
+    const old = { name: ourName, signingKey: SigningKey.generate("old") };
+    const ownOldKeys = { [old.signingKey.keyId]: { key: old.signingKey.publicKey, expired_ts: 1_000 } };
+    const keyring = world.keyring({ ownOldKeys });
+    const requests = [wanted(old, { at: 1_000 }), wanted(old, { at: 1_001 }), wanted(old, { use: "request" })];
+    const answer = await keyring.keys(requests);
+    expect(answer.get(ourName, old.signingKey.keyId)).toMatchObject({ source: "own", expiredTs: 1_000 });
+    expect(answer.missing.map(({ reason }) => reason)).toEqual(["retired", "retired"]);
     expect(world.requestCount()).toBe(0);
   });
 

@@ -119,9 +119,10 @@ describe("a search", () => {
     const held = reply.held(says(documentOf(a, server(a).signingKey)));
     publish(a, held);
     const keyring = world.keyring();
+    await keyring.keys([wanted(server(b))]);
     const first = keyring.keys(
       [a, b].map((name) => wanted(server(name))),
-      { timeoutMs: 1_000 },
+      { timeoutMs: 500 },
     );
     await held.requested;
     const answer = await first;
@@ -179,6 +180,24 @@ describe("a search", () => {
     ]);
     expect(world.requests(c).length).toBe(0);
     expect(keyring.inspect()).toMatchObject({ inFlight: [], notariesInFlight: [] });
+  });
+
+  test("has fifty servers under way at most, and does not begin with the others once it was called off", async () => {
+    const asked: string[] = [];
+    const fetchKeys = (name: string): Promise<never> => {
+      asked.push(name);
+      return new Promise(() => {});
+    };
+    const keyring = world.keyring({ fetchKeys });
+    const controller = new AbortController();
+    const requests = Array.from({ length: 200 }, (_, index) => wanted(server(a), { server: `${index}.s.example` }));
+    const call = rejection(keyring.keys(requests, { signal: controller.signal }));
+    await expect.poll(() => asked.length).toBe(50);
+    controller.abort();
+    await call;
+    await expect.poll(() => keyring.inspect().inFlight).toEqual([]);
+    expect(asked.length).toBe(50);
+    expect(keyring.inspect().waits).toEqual([]);
   });
 
   test("is not held up by functions that heed no signal, throw at once, or answer nothing", async () => {

@@ -206,6 +206,19 @@ describe("what is known of servers", () => {
     expect(known.get("a.example", "ed25519:0")).toBeUndefined();
   });
 
+  test("keeps what the server itself told, however many keys a notary tells of (bug: they pushed it out)", () => {
+    const known = new KnownKeys();
+    known.add("a.example", [key({ validUntilTs: 0 })]);
+    for (let round = 0; round < 20; round++) {
+      const many = Array.from({ length: 16 }, (_, index) =>
+        key({ keyId: `ed25519:x${round}_${index}`, source: "notary:n" }),
+      );
+      known.add("a.example", many);
+    }
+    expect(known.get("a.example", "ed25519:1")?.source).toBe("direct");
+    expect(known.of("a.example").length).toBe(128);
+  });
+
   test("is bounded in servers, and tells whom it forgot for lack of room", () => {
     const lost: string[] = [];
     const known = new KnownKeys((server) => void lost.push(server));

@@ -116,6 +116,20 @@ describe("who gave no answer", () => {
     expect((await keyring.keys([wanted(server(a))])).missing).toEqual([]);
   });
 
+  test("is asked for the key of a request after a minute, however long it was away: it may be back", async () => {
+    const keyring = world.keyring();
+    await server(a).stop();
+    for (let time = 0; time < 8; time++) {
+      await keyring.keys([wanted(server(a))]);
+      pass(30 * minuteMs);
+    }
+    await keyring.keys([wanted(server(a))]);
+    await server(a).start();
+    pass(minuteMs);
+    expect((await keyring.keys([wanted(server(a))])).missing).toMatchObject([{ reason: "unreachable" }]);
+    expect((await keyring.keys([wanted(server(a), { use: "request" })])).missing).toEqual([]);
+  });
+
   test("is forgotten on request, with its keys", async () => {
     const keyring = world.keyring();
     await keyring.keys([wanted(server(a))]);
