@@ -51,6 +51,32 @@ export interface OlderVersion {
 }
 
 /**
+ * How the events of an answer are verified (Server-Server API, "Validating hashes and signatures on received events"),
+ * for which the room's version has to be known.
+ */
+export interface EventProof<Input extends object> {
+  /**
+   * An event of the room: its auth chain tells the room's version where that is not known yet. Absent where the answer
+   * itself has the `m.room.create` event, which tells it too.
+   */
+  readonly about?: (input: Input) => string | undefined;
+  /** The id of the only event that the answer may have. */
+  readonly only?: (input: Input) => string;
+  /** The event that was sent, where it comes back with more signatures. */
+  readonly sent?: SentEvent<Input>;
+  /** Whether the answer may have so many events that it is read, and they are verified, while it comes. */
+  readonly streamed?: boolean;
+}
+
+/** An event that was sent and comes back. */
+export interface SentEvent<Input extends object> {
+  /** The field of the response. */
+  readonly field: string;
+  /** The event's id. */
+  readonly eventId: (input: Input) => string;
+}
+
+/**
  * What {@link defineEndpoint} takes. Fields in which most endpoints agree need not be said.
  *
  * @typeParam Input - What a caller passes: path parameters, query parameters and body fields by name.
@@ -122,10 +148,15 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
    */
   // biome-ignore lint/suspicious/noExplicitAny: it is only asked about an Output; the type of which it must not narrow
   readonly fault?: (answer: any, server: string, input?: Input) => SchemaIssue | undefined;
+  /** The version of the room, as a valid response tells it; nobody vouches for it. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly roomVersionIn?: (answer: any) => unknown;
   /** The fields of the input that are secrets, which no error may quote. */
   readonly secrets?: ReadonlyArray<keyof NoInfer<Input> & string>;
   /** The fields of a response that are arrays of events (PDUs): of these, bad ones are left out one by one. */
   readonly events?: readonly string[];
+  /** How these events are verified; absent where they cannot be, since they come stripped. */
+  readonly proof?: EventProof<Input>;
   /** The same of arrays of rooms, as `hierarchy` returns them. */
   readonly rooms?: readonly string[];
   /** The section of the specification or the MSC. */
@@ -186,12 +217,12 @@ export function checkEndpoint(endpoint: Endpoint<any, any>): void {
 }
 
 /** The names of the places in a path. */
-type PlacesOf<Path extends string> = Path extends `${string}{${infer Place}}${infer Rest}`
+export type PlacesOf<Path extends string> = Path extends `${string}{${infer Place}}${infer Rest}`
   ? Place | PlacesOf<Rest>
   : never;
 
 /** The path itself where the input has a field for each of its places; else a type that says which one it has not. */
-type FillablePath<Path extends string, Input> = [Exclude<PlacesOf<Path>, keyof Input>] extends [never]
+export type FillablePath<Path extends string, Input> = [Exclude<PlacesOf<Path>, keyof Input>] extends [never]
   ? Path
   : `The input has no field ${Exclude<PlacesOf<Path>, keyof Input>}`;
 
