@@ -62,6 +62,28 @@ describe("a server that", () => {
     });
   }
 
+  test("is slow is waited for, and one that stalls does not keep the others waiting", async () => {
+    publish(a, reply.delay(200, says(documentOf(a, server(a).signingKey))));
+    publish(b, reply.stall({ afterBytes: 10 }));
+    const keyring = world.keyring();
+    const stop = new AbortController();
+    const over: string[] = [];
+    let tell = (): void => {};
+    const two = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const onServer = (name: string): void => {
+      if (over.push(name) === 2) tell();
+    };
+    const requests = [a, b, c].map((name) => wanted(server(name)));
+    const call = rejection(keyring.keys(requests, { onServer, signal: stop.signal }));
+    await two;
+    expect(over.sort()).toEqual([a, c]);
+    expect(keyring.inspect().inFlight).toEqual([b]);
+    stop.abort();
+    await call;
+  });
+
   test("is named with random key ids is asked once a minute at most", async () => {
     const keyring = world.keyring();
     for (let index = 0; index < 5; index++) {
