@@ -1,7 +1,10 @@
 import { OptionError, quoted } from "./errors.js";
 import type { Media } from "./media/media.js";
+import type { FillablePath } from "./validate/path-places.js";
 import type { ResponseSchema, SchemaIssue } from "./validate/response-schema.js";
+import type { DocumentedError, FailoverErrcode } from "./verdict/endpoint-errors.js";
 
+export type { FillablePath, PlacesOf } from "./validate/path-places.js";
 export type {
   ResponseSchema,
   ResponseSchemaTypes,
@@ -9,6 +12,7 @@ export type {
   SchemaPathSegment,
   SchemaResult,
 } from "./validate/response-schema.js";
+export type { DocumentedError, FailoverErrcode } from "./verdict/endpoint-errors.js";
 
 /** Any value that JSON can carry. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -18,24 +22,8 @@ export type JsonObject = { [key: string]: JsonValue };
 /** Who may be asked: one named server, or any server that is in the room. */
 export type Audience = "server" | "resident";
 
-/** A Matrix error code on which another resident may do better. */
-export interface FailoverErrcode {
-  /** The error code. */
-  readonly errcode: string;
-  /** The only HTTP status with which the code has that meaning; any status when absent. */
-  readonly status?: number;
-}
-
 /** What a field of an input has to be. */
 export type FieldForm = "object" | "objects" | "texts";
-
-/** A Matrix error that the specification documents for an endpoint. */
-export interface DocumentedError {
-  /** The HTTP status. */
-  readonly status: number;
-  /** The error code; absent where only the status is said. */
-  readonly errcode?: string;
-}
 
 /** The older form of an endpoint, for servers that do not know the newer one. */
 export interface OlderVersion {
@@ -215,16 +203,6 @@ export function checkEndpoint(endpoint: Endpoint<any, any>): void {
   defineEndpoint(endpoint);
   if (FILLED_IN.some((name) => endpoint[name] === undefined)) refuse();
 }
-
-/** The names of the places in a path. */
-export type PlacesOf<Path extends string> = Path extends `${string}{${infer Place}}${infer Rest}`
-  ? Place | PlacesOf<Rest>
-  : never;
-
-/** The path itself where the input has a field for each of its places; else a type that says which one it has not. */
-export type FillablePath<Path extends string, Input> = [Exclude<PlacesOf<Path>, keyof Input>] extends [never]
-  ? Path
-  : `The input has no field ${Exclude<PlacesOf<Path>, keyof Input>}`;
 
 /**
  * Makes an endpoint value, for `client.request` and `room.request`: this is how an MSC's endpoint is called.
