@@ -16,6 +16,9 @@ export {
 export type { LoopbackDns } from "./testing/loopback-dns.js";
 export type { RecordedRequest } from "./testing/recorded-request.js";
 export * as reply from "./testing/reply.js";
+export type { CrowdOptions, TestRoom, TestRoomOptions } from "./testing/room.js";
+export type { TestJoinRule } from "./testing/room-first-events.js";
+export type { RoomEvent } from "./testing/room-log.js";
 export type { MethodAndPath, RouteTarget } from "./testing/routes.js";
 export { type StoreCase, storeConformance } from "./testing/store-conformance.js";
-export type { TestServer } from "./testing/test-server.js";
+export type { Hold, HoldOptions, TestServer } from "./testing/test-server.js";

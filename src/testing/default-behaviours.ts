@@ -1,29 +1,64 @@
 import type { JsonObject } from "../endpoint.js";
 import { signJson } from "../sign/signed-json.js";
+import type { SigningKey } from "../sign/signing-key.js";
 import type { Behaviour } from "./behaviour.js";
 import { json, matrixError } from "./reply-plain.js";
+import { type HostedRooms, roomBehaviour } from "./room-host.js";
+import { bodyOf, pathFields } from "./room-question.js";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
 const version: Behaviour = json({ server: { name: "matrix-federation-sdk test server", version: "1" } });
 
 /** Spec: https://spec.matrix.org/latest/server-server-api/#publishing-keys */
-const serverKeys: Behaviour = async (exchange) => {
-  const { name, signingKey } = exchange.server;
+function keyDocument(name: string, signingKey: SigningKey): JsonObject {
   const document: JsonObject = {
     server_name: name,
     verify_keys: { [signingKey.keyId]: { key: signingKey.publicKey } },
     old_verify_keys: {},
     valid_until_ts: Date.now() + dayMs,
   };
-  await json(signJson(document, name, signingKey))(exchange);
+  return signJson(document, name, signingKey);
+}
+
+const serverKeys: Behaviour = async (exchange) => {
+  const { name, signingKey } = exchange.server;
+  await json(keyDocument(name, signingKey))(exchange);
 };
+
+/**
+ * Every server is a notary that knows the keys of all.
+ * Spec: https://spec.matrix.org/latest/server-server-api/#querying-keys-through-another-server
+ */
+function notary({ signers }: DefaultAnswers): Behaviour {
+  return async (exchange) => {
+    const { request, server } = exchange;
+    const { server_keys: wanted } = bodyOf(request);
+    const names = request.method === "GET" ? pathFields(request).slice(0, 1) : Object.keys(wanted ?? {});
+    const documents = names.flatMap((name) => {
+      const key = signers.get(name);
+      if (!key) return [];
+      const document = keyDocument(name, key);
+      return name === server.name ? [document] : [signJson(document, server.name, server.signingKey)];
+    });
+    await json({ server_keys: documents })(exchange);
+  };
+}
 
 const unrecognized: Behaviour = matrixError(404, "M_UNRECOGNIZED", "Unrecognized request");
 
+/** What the servers of a federation have in common. */
+export interface DefaultAnswers {
+  /** Their signing keys, and those of servers that were made up, by server name. */
+  readonly signers: ReadonlyMap<string, SigningKey>;
+  /** Their rooms. */
+  readonly rooms: HostedRooms;
+}
+
 /** What a server does with a request that no behaviour was set for. */
-export function defaultBehaviour(endpoint: string | undefined): Behaviour {
+export function defaultBehaviour(endpoint: string | undefined, shared: DefaultAnswers): Behaviour {
   if (endpoint === "version") return version;
   if (endpoint === "server_keys") return serverKeys;
-  return unrecognized;
+  if (endpoint === "query_keys" || endpoint === "query_server_keys") return notary(shared);
+  return roomBehaviour(endpoint, shared.rooms) ?? unrecognized;
 }

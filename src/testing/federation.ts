@@ -4,6 +4,9 @@ import { SigningKey } from "../sign/signing-key.js";
 import { createAuthority } from "./authority.js";
 import { plainHost, splitName } from "./host-port.js";
 import { createLoopbackDns, type LoopbackDns } from "./loopback-dns.js";
+import type { TestRoom, TestRoomOptions } from "./room.js";
+import type { HostedRooms } from "./room-host.js";
+import { createRoomMaker } from "./room-maker.js";
 import { TestServer } from "./test-server.js";
 
 /** One server that a test federation shall have. */
@@ -52,7 +55,15 @@ export interface TestFederation extends AsyncDisposable {
    */
   readonly server: (name: string) => TestServer;
   /**
-   * Makes `signedBy` of later requests recognise this key. The keys of the federation's own servers are known.
+   * Makes a room. Its creator's server and all servers whose users join answer for it.
+   *
+   * @throws {@link OptionError} `ERR_INPUT` when the version is unknown or the creator is of no server of the federation.
+   */
+  readonly createRoom: (options: TestRoomOptions) => TestRoom;
+  /** The keys that the federation trusts, as unpadded base64: by server name, then by key id. */
+  readonly publicKeys: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /**
+   * Makes `signedBy` of later requests recognise this key, and the rooms take what it signed. The keys of the federation's own servers are known.
    *
    * @param serverName - Whose key it is.
    * @param keyId - Its id, such as `ed25519:a1`.
@@ -73,6 +84,8 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
   const options = wanted.map((server) => (typeof server === "string" ? { name: server } : server));
   const hosts = options.map(({ name }) => splitName(name).host);
   const trustedKeys = new Map<string, Map<string, string>>();
+  const signers = new Map<string, SigningKey>();
+  const rooms: HostedRooms = { byId: new Map(), byAlias: new Map() };
   const trust: TestFederation["trust"] = (serverName, keyId, publicKey) => {
     trustedKeys.set(serverName, new Map(trustedKeys.get(serverName)).set(keyId, publicKey));
   };
@@ -87,12 +100,14 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
   const servers = await Promise.all(
     options.map(async ({ name, certificateFor = name }) => {
       const signingKey = SigningKey.generate();
+      signers.set(name, signingKey);
       trust(name, signingKey.keyId, signingKey.publicKey);
       return new TestServer({
         name,
         signingKey,
         certificate: await authority.issue(splitName(certificateFor).host),
         trustedKeys,
+        defaults: { signers, rooms },
       });
     }),
   );
@@ -115,6 +130,8 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
       if (!server) throw new OptionError("ERR_OPTION", `The test federation has no server named ${quoted(name)}.`);
       return server;
     },
+    createRoom: createRoomMaker({ names: [...names], signers, trustedKeys, trust, rooms }),
+    publicKeys: trustedKeys,
     trust,
     close,
     [Symbol.asyncDispose]: close,

@@ -6,9 +6,12 @@ import type { AddressInfo, Socket } from "node:net";
 import { cleanText } from "../errors.js";
 import type { SigningKey } from "../sign/signing-key.js";
 import type { IssuedCertificate } from "./authority.js";
-import type { Behaviour } from "./behaviour.js";
-import { defaultBehaviour } from "./default-behaviours.js";
+import type { Behaviour, Exchange } from "./behaviour.js";
+import { type DefaultAnswers, defaultBehaviour } from "./default-behaviours.js";
 import { type RecordedRequest, receiveRequest } from "./recorded-request.js";
+import { type HeldBehaviour, held } from "./reply-flow.js";
+import type { TestRoom } from "./room.js";
+import { isAbout } from "./room-question.js";
 import { endpointName, type RouteMatcher, type RouteTarget, routeMatcher } from "./routes.js";
 import { type TrustedKeys, verifiedOrigin } from "./signature-oracle.js";
 
@@ -25,6 +28,22 @@ export interface TestServerParts {
   readonly certificate: IssuedCertificate;
   /** The keys that signatures of requests are checked with. */
   readonly trustedKeys: TrustedKeys;
+  /** What it answers by itself. */
+  readonly defaults: DefaultAnswers;
+}
+
+/** What is held back: see {@link TestServer.hold}. */
+export interface HoldOptions {
+  /** Only requests about this room; all when absent. */
+  readonly room?: TestRoom;
+}
+
+/** Answers that are held back. */
+export interface Hold {
+  /** Settles when the first request that is held back has arrived. */
+  readonly requested: Promise<void>;
+  /** Lets all requests go on, those that wait and those that come later. */
+  readonly release: () => void;
 }
 
 /** One server of a test federation: a real HTTPS server on 127.0.0.1 that answers as it is told. */
@@ -35,17 +54,20 @@ export class TestServer {
   readonly signingKey: SigningKey;
 
   readonly #trustedKeys: TrustedKeys;
+  readonly #defaults: DefaultAnswers;
   readonly #server: Server;
   readonly #sockets = new Map<number, Socket>();
   readonly #requests: RecordedRequest[] = [];
   readonly #scripts: { readonly any: boolean; readonly matches: RouteMatcher; readonly behaviour: Behaviour }[] = [];
+  readonly #holds: { readonly matches: RouteMatcher; readonly gate: HeldBehaviour }[] = [];
   #port = 0;
 
   /** Makes a server that does not listen yet. */
-  constructor({ name, signingKey, certificate, trustedKeys }: TestServerParts) {
+  constructor({ name, signingKey, certificate, trustedKeys, defaults }: TestServerParts) {
     this.name = name;
     this.signingKey = signingKey;
     this.#trustedKeys = trustedKeys;
+    this.#defaults = defaults;
     this.#server = createServer({ ...certificate, requestTimeout: 0, keepAliveTimeout: 60_000 });
     this.#server.on("connection", (socket: Socket) => this.#track(socket));
     this.#server.on("request", (incoming, response) => void this.#exchange(incoming, response));
@@ -69,7 +91,8 @@ export class TestServer {
   /**
    * Sets how requests are answered. What was set last wins; `*` comes after everything else, whenever it was set.
    *
-   * Without a behaviour, `version` and `server_keys` answer properly and everything else is a 404 `M_UNRECOGNIZED`.
+   * Without a behaviour, `version` and the endpoints for keys answer properly, and those for rooms when the federation
+   * has rooms. Everything else is a 404 `M_UNRECOGNIZED`.
    *
    * @throws {@link OptionError} `ERR_OPTION` for a name that no endpoint has.
    */
@@ -78,10 +101,24 @@ export class TestServer {
     return this;
   }
 
-  /** Forgets the recorded requests and every behaviour that was set. */
+  /**
+   * Holds answers back, whatever they are, until `release()` is called.
+   *
+   * @throws {@link OptionError} `ERR_OPTION` for a name that no endpoint has.
+   */
+  hold(target: RouteTarget, { room }: HoldOptions = {}): Hold {
+    const isTarget = routeMatcher(target);
+    const gate = held(() => {});
+    const matches: RouteMatcher = (request) => isTarget(request) && (!room || isAbout(request, room));
+    this.#holds.push({ matches, gate });
+    return { requested: gate.requested, release: gate.release };
+  }
+
+  /** Forgets the recorded requests and every behaviour that was set, and releases what is held back. */
   reset(): void {
     this.#requests.length = 0;
     this.#scripts.length = 0;
+    for (const { gate } of this.#holds.splice(0)) gate.release();
   }
 
   /** Accepts connections again after `stop()`, at the same port. */
@@ -119,7 +156,9 @@ export class TestServer {
     try {
       const request = await this.#record(incoming);
       if (!request) return sendError(response, 413, "M_TOO_LARGE", "The request body is too large.");
-      await this.#behaviour(request)({ request, server: this, response, signal: over.signal, reset });
+      const exchange: Exchange = { request, server: this, response, signal: over.signal, reset };
+      for (const { gate } of this.#holds.filter(({ matches }) => matches(request))) await gate(exchange);
+      if (!over.signal.aborted) await this.#behaviour(request)(exchange);
     } catch (error) {
       if (over.signal.aborted || !incoming.complete) return;
       if (response.headersSent) return reset();
@@ -143,7 +182,7 @@ export class TestServer {
   #behaviour(request: RecordedRequest): Behaviour {
     const matching = this.#scripts.filter(({ matches }) => matches(request));
     const script = matching.find(({ any }) => !any) ?? matching[0];
-    return script?.behaviour ?? defaultBehaviour(request.endpoint);
+    return script?.behaviour ?? defaultBehaviour(request.endpoint, this.#defaults);
   }
 }
 
