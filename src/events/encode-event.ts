@@ -39,7 +39,7 @@ export function encodeEvent(event: JsonObject, rules: RoomVersionRules): Encoded
     return encode(event, rules);
   } catch (cause) {
     // Again, from the top: the place is told as seen from the event.
-    const { unsigned: _unsigned, ...covered } = event;
+    const { unsigned: _unsigned, ...covered } = isAtDepthLimit(event, rules) ? { ...event, depth: 0 } : event;
     const fault = canonicalFault(covered, numbersOf(rules)) ?? "`unsigned` that is no JSON";
     throw new SignError("ERR_CANONICAL_JSON", `The event has ${fault}.`, { cause });
   }
@@ -47,8 +47,17 @@ export function encodeEvent(event: JsonObject, rules: RoomVersionRules): Encoded
 
 const numbersOf = ({ strictNumbers }: RoomVersionRules): Numbers => (strictNumbers ? "integers" : "old");
 
+/**
+ * Whether an event of an old room has the largest depth there is, 2^63-1, which rooms have reached. JSON.parse makes
+ * 2^63 of it, and of no other depth that is allowed and likely.
+ */
+function isAtDepthLimit({ depth }: JsonObject, { strictNumbers }: RoomVersionRules): boolean {
+  return !strictNumbers && depth === 2 ** 63;
+}
+
 function encode(event: JsonObject, rules: RoomVersionRules): EncodedEvent {
   const numbers = numbersOf(rules);
+  const isDeepest = isAtDepthLimit(event, rules);
   const kept = keptKeys(event.type, rules);
   let [hashed, signed, rest] = ["", "", ""];
   let isRedacted = true;
@@ -64,7 +73,8 @@ function encode(event: JsonObject, rules: RoomVersionRules): EncodedEvent {
       signed += `,${name}:${content.redacted}`;
       isRedacted &&= content.isRedacted;
     } else {
-      const member = `,${name}:${encodeCanonical(value, numbers)}`;
+      const text = isDeepest && key === "depth" ? "9223372036854775807" : encodeCanonical(value, numbers);
+      const member = `,${name}:${text}`;
       if (unhashed.has(key)) rest += member;
       else hashed += member;
       if (!kept.has(key)) isRedacted = false;

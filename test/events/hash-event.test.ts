@@ -140,6 +140,14 @@ describe("what has no hash", () => {
     }
   });
 
+  it("is not the largest depth of room versions 1 to 5, which JSON.parse rounds up", () => {
+    const event = JSON.parse('{"content":{},"depth":9223372036854775807,"type":"m"}');
+    expect(contentHash(event, "5")).toBe(sha256('{"content":{},"depth":9223372036854775807,"type":"m"}'));
+    expect(() => contentHash(event, "6")).toThrow("$.depth");
+    expect(() => contentHash({ ...event, content: { depth: 2 ** 63 } }, "5")).toThrow("$.content.depth");
+    expect(() => contentHash({ ...event, depth: 2 ** 64 }, "5")).toThrow("$.depth");
+  });
+
   it("is no object, or of an unknown room version", () => {
     for (const wrong of [undefined, null, 1, "x", []]) {
       expect(() => contentHash(wrong as never, "1")).toThrow(expect.objectContaining({ code: "ERR_INPUT" }));

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalJson, compareCodePoints } from "../../src/sign/canonical-json.js";
+import {
+  canonicalFault,
+  canonicalJson,
+  compareCodePoints,
+  encodeCanonical,
+  sortedKeys,
+} from "../../src/sign/canonical-json.js";
 
 const text = fc.string({ unit: "binary" });
 const key = fc.oneof(
@@ -155,5 +161,52 @@ describe("canonicalJson", () => {
 
   it("takes objects without a prototype", () => {
     expect(canonicalJson(Object.assign(Object.create(null), { b: 1, a: 2 }))).toBe('{"a":2,"b":1}');
+  });
+});
+
+describe("canonical JSON of old rooms", () => {
+  it("is that of all others, where there are only integers", () => {
+    fc.assert(
+      fc.property(json, (value) => {
+        expect(encodeCanonical(value, "old")).toBe(canonicalJson(value));
+        expect(canonicalFault(value, "old")).toBeUndefined();
+      }),
+    );
+  });
+
+  it.each([
+    // Made with Python's json.dumps.
+    [
+      '{"\uff61":0.5,"\ud83d\ude00":1e-7,"a":[-1.5e-10,0.0001,123.25]}',
+      '{"a":[-1.5e-10,0.0001,123.25],"\uff61":0.5,"😀":1e-07}',
+    ],
+    ["[1e-5,1e-100,5e-324,0.00012,4503599627370495.5]", "[1e-05,1e-100,5e-324,0.00012,4503599627370495.5]"],
+    ['{"__proto__":0.5,"10":"1e-7","9":{"b":2.5,"a":-0}}', '{"10":"1e-7","9":{"a":0,"b":2.5},"__proto__":0.5}'],
+  ])("writes the floats of %s as Python does", (input, expected) => {
+    expect(encodeCanonical(JSON.parse(input), "old")).toBe(expected);
+    expect(() => canonicalJson(JSON.parse(input))).toThrow("is not an integer");
+  });
+
+  it("refuses numbers that JSON.parse has lost", () => {
+    for (const lost of [2 ** 53, -(2 ** 53), 1e21, Number.POSITIVE_INFINITY, Number.NaN]) {
+      expect(() => encodeCanonical({ a: lost }, "old")).toThrow("$.a: the number");
+    }
+  });
+});
+
+describe("the order of keys", () => {
+  it("is by code points, for few keys and for many", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(key, { maxLength: 60, size: "max" }), (keys) => {
+        const object = Object.fromEntries(keys.map((name) => [name, 1]));
+        expect(sortedKeys(object)).toEqual([...keys].sort(naiveCompare));
+        expect(canonicalJson(object)).toBe(oracle(object));
+      }),
+    );
+  });
+
+  it("takes many keys in no more than the engine's time", () => {
+    const object = Object.fromEntries(Array.from({ length: 50_000 }, (_, at) => [`k${50_000 - at}`, 1]));
+    expect(Object.keys(JSON.parse(canonicalJson(object)))).toEqual(Object.keys(object).sort());
   });
 });
