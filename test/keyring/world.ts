@@ -9,7 +9,7 @@ import { type Behaviour, reply, type TestServer, type TestServerOptions } from "
 import { createWorld, ourKey, ourName, type World } from "../client/world.js";
 
 export const minuteMs = 60_000;
-export const dayMs = 24 * 60 * minuteMs;
+export const dayMs: number = 24 * 60 * minuteMs;
 
 /** What a key document says; the rest is as it should be. */
 export interface DocumentParts {
@@ -115,4 +115,4 @@ export function createKeyringWorld(...servers: readonly (string | TestServerOpti
   return Object.assign(Object.create(world), { keyring, notaryOf, questions }) as KeyringWorld;
 }
 
-export { createClient, ourKey, ourName, SigningKey };
+export { ourKey, ourName, SigningKey };
