@@ -1,6 +1,6 @@
 import { afterEach } from "vitest";
 
-import { createClient, SigningKey } from "../../src/index.js";
+import { SigningKey } from "../../src/index.js";
 import { createKeyring } from "../../src/keyring/create-keyring.js";
 import type { Keyring, KeyringOptions } from "../../src/keyring/keyring.js";
 import type { KeyRequest } from "../../src/keyring/known-key.js";
