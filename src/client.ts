@@ -1,5 +1,5 @@
 import type { Answer, AnyEndpoint } from "./client/calls.js";
-import { checkCallOptions } from "./client/check-options.js";
+import { checkCallOptions, checkRoomVersion } from "./client/check-options.js";
 import type { Client, Room } from "./client/client.js";
 import { eachBackfilled } from "./client/each-backfilled.js";
 import { eachInHierarchy } from "./client/each-in-hierarchy.js";
@@ -34,7 +34,7 @@ import {
  */
 export function createClient(given: ClientOptions = {}): Client {
   const runner = createRunner(given);
-  const { options, run, runSafely, failover, resolver, closing, close, origin } = runner;
+  const { options, run, runSafely, failover, resolver, keyring, closing, close, origin } = runner;
   const files = createFileRunner(runner, options);
 
   const serverJob = <Input extends object, Output>(
@@ -63,7 +63,8 @@ export function createClient(given: ClientOptions = {}): Client {
 
   function room(roomId: string, roomOptions: RoomOptions): Room {
     checkRoomId(roomId);
-    const residents = roomOptions?.residents;
+    const { residents, roomVersion } = roomOptions ?? {};
+    if (roomVersion !== undefined) checkRoomVersion(roomVersion);
     const members = residentsOf(residents, roomId);
     const roomJob = <Input extends object, Output>(
       endpoint: Endpoint<Input, Output, "resident">,
@@ -72,7 +73,8 @@ export function createClient(given: ClientOptions = {}): Client {
     ): Job<Input, Output> => ({
       endpoint,
       input: input as Input,
-      options: callOptions,
+      // What has no options is wrong, and the runner says so.
+      options: roomVersion === undefined || callOptions === null ? callOptions : { roomVersion, ...callOptions },
       roomId,
       oneServer: false,
       rounds: DEFAULT_ROOM_ROUNDS,
@@ -169,6 +171,7 @@ export function createClient(given: ClientOptions = {}): Client {
       const { diagnose } = await import("./diagnose/diagnose.js");
       return await diagnose(server, callOptions, options, closing);
     },
+    keyring,
     markAlive: async (server) => failover.records.clear(await known(server)),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,20 +1,24 @@
 import type { Cancellation } from "./cancellation.js";
 import type { Endpoint } from "./endpoint.js";
 import { ResolveError, SignError, TransportError } from "./errors.js";
+import type { RoomVersion } from "./events/room-versions.js";
 import type { Judgement } from "./failover/attempt.js";
 import { outcomeError } from "./failover/outcome-error.js";
 import { readMedia } from "./media/read-media.js";
 import { publish } from "./observe.js";
+import type { ResolvedServer } from "./resolve/resolved-server.js";
 import type { OwnedResolver } from "./resolve/resolver.js";
 import type { Pools } from "./send/pools.js";
 import { send, type WireRequest } from "./send/send.js";
-import { openStream, type StreamedResponse } from "./send/stream.js";
+import { openStream, type StreamedResponse, type StreamKind } from "./send/stream.js";
 import type { PreparedRequest } from "./sign/prepare-request.js";
 import { authorizationHeaders } from "./sign/sign-request.js";
 import type { SigningKey } from "./sign/signing-key.js";
 import type { Outcome } from "./validate/outcome.js";
 import { readOlderAnswer, readOutcome } from "./validate/read-outcome.js";
 import { type JudgeContext, judge } from "./verdict/judge.js";
+import { readStreamedAnswer } from "./verify/stream-answer.js";
+import { type Verification, verifyAnswer } from "./verify/verify-answer.js";
 
 /** What the rooms need that outlives a request. */
 export interface House {
@@ -30,6 +34,16 @@ export interface House {
   readonly userAgent: string;
 }
 
+/** What a request is about, beside what is asked. */
+export interface AskContext extends JudgeContext {
+  /** The room, where it is about one. */
+  readonly roomId: string | undefined;
+  /** How the events of the answer are verified; not at all when absent. */
+  readonly verification?: Verification | undefined;
+  /** Called when the answer is there, and only we still work on it. */
+  readonly arrived: () => void;
+}
+
 /**
  * Asks one server. Where it does not know the endpoint, it is asked the endpoint's older version: only an error that says
  * so leads there, since an error about the room would be the same again.
@@ -39,7 +53,7 @@ export async function ask<Output>(
   // biome-ignore lint/suspicious/noExplicitAny: the input is in the prepared request already
   endpoint: Endpoint<any, Output>,
   request: PreparedRequest,
-  context: JudgeContext & { readonly roomId: string | undefined },
+  context: AskContext,
   cancellation: Cancellation,
 ): Promise<Judgement<Output>> {
   const judgement = await askOnce<Output>(house, endpoint, request, context, cancellation);
@@ -52,19 +66,20 @@ export async function ask<Output>(
   );
 }
 
-/** One request to one server: resolve, sign, send, validate, judge. It never waits and never asks twice. */
+/** One request to one server: resolve, sign, send, validate, verify, judge. It never waits and never asks twice. */
 async function askOnce<Output>(
   house: House,
   // biome-ignore lint/suspicious/noExplicitAny: the input is in the prepared request already
   endpoint: Endpoint<any, unknown>,
   request: PreparedRequest,
-  context: JudgeContext & { readonly roomId: string | undefined },
+  context: AskContext,
   cancellation: Cancellation,
   /** Makes of an outcome what the caller asked for. */
   asAsked = async (outcome: Outcome): Promise<Outcome<Output>> => outcome as Outcome<Output>,
 ): Promise<Judgement<Output>> {
-  const { server, roomId } = context;
-  const about = { server, endpoint: endpoint.name, roomId };
+  const { server, roomId, verification } = context;
+  const { name, spec, maxResponseBytes } = endpoint;
+  const about = { server, endpoint: name, roomId };
   const startedAt = performance.now();
   publish("matrix-federation-sdk:request:start", () => about);
   let outcome: Outcome<Output> | undefined;
@@ -75,30 +90,15 @@ async function askOnce<Output>(
     const authorization =
       endpoint.authentication === "none" ? [] : await authorizationHeaders(toSign, house.origin, house.keys);
     const { userAgent } = house;
-    const { maxResponseBytes } = endpoint;
-    const response = await sendTo(
-      house,
-      server,
-      { method, uri, content, authorization, userAgent, maxResponseBytes },
-      cancellation,
-      endpoint.answer === "multipart" ? openStream : send,
-    );
-    const { status, headers, bytes: body, tooLarge, stream } = response;
-    const retryAfter = headers["retry-after"];
-    const read = stream
-      ? await readMedia(response, maxResponseBytes, about, cancellation)
-      : await readOutcome(
-          {
-            status,
-            headers: { "retry-after": typeof retryAfter === "string" ? retryAfter : undefined },
-            body,
-            tooLarge,
-          },
-          endpoint,
-          server,
-          request.input,
-        );
-    outcome = await asAsked(read);
+    const wire = { method, uri, content, authorization, userAgent, maxResponseBytes };
+    const response = await sendTo(house, server, wire, cancellation, streamKind(endpoint, verification));
+    outcome = await asAsked(await readResponse(response, endpoint, request.input, context, cancellation));
+    if (verification && outcome.kind === "answer") {
+      context.arrived();
+      // Of a stream the events are verified already.
+      const left = response.stream ? { ...verification, fields: [] } : verification;
+      outcome = (await verifyAnswer(outcome, server, left, cancellation)) as Outcome<Output>;
+    }
     // A server may repeat what it was told, in more forms than could be looked for.
     if (outcome.kind === "error" && request.secrets.length > 0) outcome = withoutSecrets(outcome, request.secrets);
   } catch (error) {
@@ -117,7 +117,43 @@ async function askOnce<Output>(
     rule: verdict.rule,
     errcode: outcome.kind === "error" ? outcome.errcode : undefined,
   }));
-  return { outcome, verdict, error: outcomeError(outcome, verdict, about, cause) };
+  return { outcome, verdict, error: outcomeError(outcome, verdict, { ...about, spec, maxResponseBytes }, cause) };
+}
+
+type Streaming = Verification & { readonly version: RoomVersion };
+
+/** Whether an answer's events are verified while it comes: what they are held against has to be known before. */
+const isStreaming = (
+  endpoint: Pick<Endpoint<never, unknown>, "answer" | "proof">,
+  verification: Verification | undefined,
+): verification is Streaming => endpoint.proof?.streamed === true && verification?.version !== undefined;
+
+function streamKind(
+  endpoint: Pick<Endpoint<never, unknown>, "answer" | "proof">,
+  verification: Verification | undefined,
+): StreamKind | undefined {
+  if (endpoint.answer === "multipart") return "file";
+  return isStreaming(endpoint, verification) ? "json" : undefined;
+}
+
+/** A response as an outcome: a file with its bytes still to come, events as they come, anything else once it is whole. */
+async function readResponse(
+  response: StreamedResponse,
+  // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
+  endpoint: Endpoint<any, unknown>,
+  input: object,
+  { server, verification }: AskContext,
+  cancellation: Cancellation,
+): Promise<Outcome> {
+  const { status, headers, bytes: body, tooLarge, stream } = response;
+  const { maxResponseBytes: maxBytes } = endpoint;
+  if (stream && isStreaming(endpoint, verification)) {
+    return readStreamedAnswer({ status, stream, server, input, maxBytes }, endpoint, verification, cancellation);
+  }
+  if (stream) return readMedia(response, maxBytes, { server, endpoint: endpoint.name }, cancellation);
+  const retryAfter = headers["retry-after"];
+  const known = { "retry-after": typeof retryAfter === "string" ? retryAfter : undefined };
+  return readOutcome({ status, headers: known, body, tooLarge }, endpoint, server, input);
 }
 
 type ErrorOutcome = Extract<Outcome, { kind: "error" }>;
@@ -134,12 +170,14 @@ async function sendTo(
   server: string,
   request: WireRequest,
   cancellation: Cancellation,
-  exchange: typeof send | typeof openStream,
+  kind: StreamKind | undefined,
 ): Promise<StreamedResponse> {
+  const exchange = (place: ResolvedServer): Promise<StreamedResponse> =>
+    kind ? openStream(pools, place, request, cancellation, kind) : send(pools, place, request, cancellation);
   const known = resolver.inspect(server);
   const target = known ?? (await resolver.resolve(server, { signal: cancellation.signal }));
   try {
-    return await exchange(pools, target, request, cancellation);
+    return await exchange(target);
   } catch (error) {
     const mayHaveMoved = known !== undefined || target.steps.some(({ isRemembered }) => isRemembered);
     if (!(error instanceof TransportError) || error.requestSent || !mayHaveMoved) throw error;
@@ -150,7 +188,7 @@ async function sendTo(
     }
     const now = await resolver.heal(target, { signal: cancellation.signal });
     if (!now) throw error;
-    return await exchange(pools, now, request, cancellation);
+    return await exchange(now);
   }
 }
 

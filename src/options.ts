@@ -1,8 +1,11 @@
 import type { ConnectOptions } from "./connect/connector.js";
+import type { OldVerifyKey } from "./endpoints/keys.js";
+import type { RoomVersion } from "./events/room-versions.js";
 import type { BackoffOptions } from "./failover/server-records.js";
 import type { Dns } from "./resolve/dns.js";
 import type { SigningKey } from "./sign/signing-key.js";
 import type { Store } from "./store/store.js";
+import type { CallProgress, VerifiedEvent } from "./verify/verify-answer.js";
 
 /** What a client is made with. */
 export interface ClientOptions extends ConnectOptions {
@@ -18,6 +21,23 @@ export interface ClientOptions extends ConnectOptions {
   readonly dns?: Dns | undefined;
   /** The `User-Agent` header; the library's name when absent. */
   readonly userAgent?: string | undefined;
+  /**
+   * Whether the events of answers are verified: `full` when absent. See {@link RoomCallOptions.verify}, which is about one
+   * call.
+   */
+  readonly verify?: "full" | "none" | undefined;
+  /**
+   * Servers that are trusted to tell the keys of others (notaries), asked in this order: for keys of servers that do not
+   * answer, and for those of many servers at once. Nobody when absent.
+   */
+  readonly notaries?: readonly string[] | undefined;
+  /**
+   * The public keys of notaries: by name, then by key id, in Base64. A notary that is not listed must have signed with a
+   * key that it publishes itself.
+   */
+  readonly trustedNotaryKeys?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
+  /** Our own keys out of use, as our server publishes them in `old_verify_keys`: our old events were signed with them. */
+  readonly oldSigningKeys?: Readonly<Record<string, OldVerifyKey>> | undefined;
   /** How many connections there may be to one destination; 32 when absent. */
   readonly maxConnectionsPerServer?: number | undefined;
 }
@@ -49,6 +69,22 @@ export interface RoomCallOptions extends CallOptions {
   readonly sentBy?: readonly string[] | undefined;
   /** The server through which we joined the room a moment ago: a refusal by the others is then no last word. */
   readonly joinedVia?: string | undefined;
+  /**
+   * Whether the events of the answer are verified. `full`: their form, content hashes, signatures and ids; events that do
+   * not hold are left out and told in `dropped`, or asked of another resident; of those that came redacted others are
+   * asked too. `none`: the answer is what the server said. `full` when absent, here and in the options of the client.
+   */
+  readonly verify?: "full" | "none" | undefined;
+  /** The room's version, without which no event can be verified; when absent, it is asked for, once. */
+  readonly roomVersion?: RoomVersion | undefined;
+  /**
+   * Takes each event as soon as it is verified, in no certain order; it is waited for. The arrays of events in the answer
+   * are then empty, so that a large one needs little memory. Only once the call has succeeded is all of it true: see
+   * {@link VerifiedEvent.via}.
+   */
+  readonly onEvent?: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
+  /** Is told from time to time how far the reading of a large answer is: of `state` and `sendJoin`. */
+  readonly onProgress?: ((progress: CallProgress) => void) | undefined;
 }
 
 /**
@@ -65,6 +101,8 @@ export type Residents =
 export interface RoomOptions {
   /** The servers in the room. */
   readonly residents: Residents;
+  /** The room's version, for all calls: see {@link RoomCallOptions.roomVersion}. */
+  readonly roomVersion?: RoomVersion | undefined;
 }
 
 /** How many attempts' time a call has when the caller does not say: enough for two slow servers and a third. */

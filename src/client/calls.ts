@@ -1,5 +1,6 @@
 import type { Audience, Endpoint } from "../endpoint.js";
 import type { AnyFederationError } from "../errors.js";
+import type { RoomVersion } from "../events/room-versions.js";
 import type { Attempt } from "../failover/attempt.js";
 import type { CallOptions, RoomCallOptions } from "../options.js";
 import type { DroppedEvent } from "../validate/events.js";
@@ -8,8 +9,15 @@ import type { DroppedEvent } from "../validate/events.js";
 export interface Answer<Output> {
   /** The answer: the parsed JSON itself. Callers that ask for the same thing at the same time share it; do not change it. */
   readonly value: Output;
-  /** What was left out of it, because it can be no event: the first thousand. */
+  /** What was left out of it, because it can be no event or does not hold: the first thousand. */
   readonly dropped: readonly DroppedEvent[];
+  /**
+   * The ids of the events of which only the redacted form is there: their content's hash does not hold, and no other server
+   * had them whole. The first thousand.
+   */
+  readonly redacted: readonly string[];
+  /** The room's version, where events were verified; else undefined. */
+  readonly roomVersion: RoomVersion | undefined;
   /** The server that gave it. */
   readonly via: string;
   /** Every request that was made, in order, with its verdict. */

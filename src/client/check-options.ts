@@ -1,5 +1,6 @@
 import { isAbortSignal } from "../connect/budget.js";
 import { OptionError, quoted, SignError } from "../errors.js";
+import { isRoomVersion } from "../events/room-versions.js";
 import type { BackoffOptions } from "../failover/server-records.js";
 import { parseServerName } from "../name/server-name.js";
 import type { ClientOptions, RoomCallOptions } from "../options.js";
@@ -52,6 +53,41 @@ export function checkClientOptions(options: ClientOptions): void {
     throw wrong("maxConnectionsPerServer", maxConnectionsPerServer, "a positive integer");
   }
   if (backoff !== undefined) checkBackoff(backoff);
+  checkVerify(options.verify);
+  checkKeyOptions(options);
+}
+
+function checkVerify(verify: unknown): void {
+  if (verify !== undefined && verify !== "full" && verify !== "none") throw wrong("verify", verify, '"full" or "none"');
+}
+
+/**
+ * Checks the version that a caller gives of a room.
+ *
+ * @throws {@link OptionError} `ERR_OPTION` when it is none that this library knows.
+ */
+export function checkRoomVersion(version: unknown): void {
+  if (isRoomVersion(version)) return;
+  throw wrong(
+    "roomVersion",
+    version,
+    'one of "1" to "12"; of other rooms, events can only be read with verify: "none"',
+  );
+}
+
+/** Checks what a client is told of keys. */
+function checkKeyOptions({ notaries, trustedNotaryKeys, oldSigningKeys }: ClientOptions): void {
+  if (notaries !== undefined) {
+    if (!Array.isArray(notaries)) throw wrong("notaries", notaries, 'a list such as ["matrix.org"]');
+    for (const notary of notaries) parseServerName(notary);
+  }
+  for (const [option, value] of Object.entries({ trustedNotaryKeys, oldSigningKeys })) {
+    const isMap =
+      typeof value === "object" &&
+      value !== null &&
+      Object.values(value).every((each) => typeof each === "object" && each !== null);
+    if (value !== undefined && !isMap) throw wrong(option, value, "an object of objects");
+  }
 }
 
 function checkBackoff(backoff: BackoffOptions): void {
@@ -70,6 +106,7 @@ function checkBackoff(backoff: BackoffOptions): void {
 export function checkCallOptions(given: RoomCallOptions): RoomCallOptions {
   if (typeof given !== "object" || given === null) throw wrong("options", given, "an object");
   const { signal, timeout, rounds, joinedVia, ignoreBackoff, prefer, sentBy } = given;
+  const { verify, roomVersion, onEvent, onProgress } = given;
   const options: { -readonly [Name in keyof RoomCallOptions]: RoomCallOptions[Name] } = {
     signal,
     timeout,
@@ -78,6 +115,10 @@ export function checkCallOptions(given: RoomCallOptions): RoomCallOptions {
     ignoreBackoff,
     prefer,
     sentBy,
+    verify,
+    roomVersion,
+    onEvent,
+    onProgress,
   };
   if (signal !== undefined && !isSignal(signal)) throw wrong("signal", signal, "an AbortSignal");
   if (ignoreBackoff !== undefined && typeof ignoreBackoff !== "boolean") {
@@ -94,5 +135,11 @@ export function checkCallOptions(given: RoomCallOptions): RoomCallOptions {
     options[option] = Array.from(servers, (server: unknown) => parseServerName(server).name);
   }
   if (joinedVia !== undefined) parseServerName(joinedVia);
+  checkVerify(verify);
+  if (roomVersion !== undefined) checkRoomVersion(roomVersion);
+  for (const [option, value] of Object.entries({ onEvent, onProgress })) {
+    if (value !== undefined && typeof value !== "function") throw wrong(option, value, "a function");
+  }
+  if (verify === "none" && onEvent) throw wrong("onEvent", onEvent, 'absent where `verify` is "none"');
   return options;
 }

@@ -4,6 +4,7 @@ import type { PublishedRoom } from "../endpoints/public-rooms.js";
 import type { Pdu } from "../endpoints/room-reads.js";
 import type { PartialStateEntry } from "../failover/partial-memory.js";
 import type { BackoffState } from "../failover/server-records.js";
+import type { Keyring } from "../keyring/keyring.js";
 import type { CallOptions, RoomCallOptions, RoomOptions } from "../options.js";
 import type { Resolver } from "../resolve/resolver.js";
 import type { Answer, SafeAnswer, SafeTwin } from "./calls.js";
@@ -92,6 +93,8 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
   readonly backoff: BackoffControl;
   /** Servers that are still joining rooms. */
   readonly partialState: PartialStateControl;
+  /** The keys of other servers, with which the events of answers are verified: ask it, look at it, or make it forget. */
+  readonly keyring: Omit<Keyring, "close">;
   /** How server names become addresses: look at it, or make it forget. */
   readonly resolver: Resolver;
   /**

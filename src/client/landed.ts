@@ -13,8 +13,10 @@ export function landed<Output>(
   timeoutMs: number,
 ): SafeAnswer<Output> {
   switch (landing.kind) {
-    case "answered":
-      return { ok: true, value: landing.value, dropped: landing.dropped, via: landing.via, attempts };
+    case "answered": {
+      const { value, dropped, redacted, roomVersion, via } = landing;
+      return { ok: true, value, dropped, redacted, roomVersion, via, attempts };
+    }
     case "stopped": {
       // A refusal of the repetition does not say what became of the first request.
       const isUnknown =
@@ -36,6 +38,6 @@ export function landed<Output>(
 /** What a throwing call returns. */
 export function unwrapped<Output>(result: SafeAnswer<Output>): Answer<Output> {
   if (!result.ok) throw result.error;
-  const { value, dropped, via, attempts } = result;
-  return { value, dropped, via, attempts };
+  const { ok: _ok, ...answer } = result;
+  return answer;
 }

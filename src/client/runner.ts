@@ -1,17 +1,24 @@
 import { checkEndpoint, type Endpoint } from "../endpoint.js";
+import { queryKeys, serverKeys } from "../endpoints/keys.js";
 import { isFederationError, OptionError, SignError } from "../errors.js";
 import { Failover, type Plan } from "../failover/failover.js";
 import { Flight } from "../failover/flight.js";
 import { ask, type House } from "../flow.js";
+import { createKeyring } from "../keyring/create-keyring.js";
+import type { FetchOptions } from "../keyring/direct-keys.js";
+import type { Keyring } from "../keyring/keyring.js";
 import { parseServerName } from "../name/server-name.js";
 import { type ClientOptions, DEFAULT_TIMEOUT_FACTOR, type RoomCallOptions } from "../options.js";
 import { createResolver } from "../resolve/resolver.js";
 import { Pools } from "../send/pools.js";
 import { formError } from "../sign/prepare-request.js";
+import { VerifyPool } from "../verify/pool.js";
+import { Verifier } from "../verify/verifier.js";
 import type { SafeAnswer } from "./calls.js";
 import { preparedFor } from "./check-input.js";
 import { checkCallOptions, checkClientOptions, checkedKeys } from "./check-options.js";
-import { landed } from "./landed.js";
+import { landed, unwrapped } from "./landed.js";
+import { Proof } from "./proof.js";
 import { toldInTime, withoutOurselves } from "./residents.js";
 
 /** One call that is to be made. */
@@ -30,6 +37,8 @@ export interface Job<Input extends object, Output> {
   readonly rounds: number;
   /** What the caller passed. */
   readonly options: RoomCallOptions;
+  /** Whether other servers may be asked for events that are not whole; they may when absent. */
+  readonly mayRepair?: boolean;
 }
 
 function pinnedServer<Input extends object>(endpoint: Endpoint<Input, unknown>, input: Input): string | undefined {
@@ -46,6 +55,8 @@ export interface Runner extends House {
   readonly options: ClientOptions;
   /** The memory of servers. */
   readonly failover: Failover;
+  /** The keys of other servers. */
+  readonly keyring: Keyring;
   /** Aborted when the client is closed. */
   readonly closing: AbortSignal;
   /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
@@ -67,7 +78,7 @@ export function createRunner(given: ClientOptions): Runner {
   // A copy: what is changed later must not hold for one part of the client and not for another.
   const options = { ...given };
   const keys = checkedKeys(options);
-  const { serverName, userAgent = "matrix-federation-sdk" } = options;
+  const { serverName, userAgent = "matrix-federation-sdk", verify: verifyMode } = options;
   const origin = serverName ?? "";
   const resolver = createResolver({ ...options, userAgent });
   const house: House = { resolver, pools: new Pools(options), origin, keys, userAgent };
@@ -76,6 +87,19 @@ export function createRunner(given: ClientOptions): Runner {
   // biome-ignore lint/suspicious/noExplicitAny: the key of the inner map tells the flights of an endpoint apart
   const flights = new Map<Endpoint<any, any>, Map<string, Flight<any>>>();
 
+  const keyring = createKeyring({
+    ownServerName: serverName,
+    ownKeys: keys,
+    ownOldKeys: options.oldSigningKeys,
+    notaries: options.notaries ?? [],
+    trustedNotaryKeys: options.trustedNotaryKeys,
+    store: options.store,
+    fetchKeys: (server, limits) => askForKeys(server, serverKeys, {}, limits),
+    queryNotary: async (notary, wanted, limits) =>
+      (await askForKeys(notary, queryKeys, { serverKeys: wanted }, limits)).server_keys,
+  });
+  const pool = new VerifyPool();
+  const proof = new Proof(run, new Verifier(keyring, pool));
   const underWay = new Set<Flight<unknown>>();
   const closing = new AbortController();
   let closed: Error | undefined;
@@ -86,8 +110,9 @@ export function createRunner(given: ClientOptions): Runner {
     // biome-ignore lint/suspicious/noExplicitAny: the input is in the URI already
     endpoint: Endpoint<any, Output>,
     joinedVia: string | undefined,
-    uri: string,
+    what: string,
     timeoutMs: number,
+    mayBeShared: boolean,
   ): Flight<Output> {
     const start = (): Flight<Output> => {
       const flight = new Flight<Output>(
@@ -98,9 +123,9 @@ export function createRunner(given: ClientOptions): Runner {
       flight.onceOver(() => underWay.delete(flight));
       return flight;
     };
-    if (plan.repeatable !== "anyServer") return start();
+    if (!mayBeShared) return start();
     const { candidates, ignoreBackoff, rounds, sentBy, prefer, roomId } = plan;
-    const key = [uri, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia].join("\n");
+    const key = [what, roomId, candidates, ignoreBackoff, rounds, sentBy, prefer, joinedVia].join("\n");
     const ofEndpoint = flights.get(endpoint) ?? new Map<string, Flight<Output>>();
     const known = ofEndpoint.get(key);
     if (known && !known.isAborted) return known;
@@ -113,12 +138,35 @@ export function createRunner(given: ClientOptions): Runner {
     return flight;
   }
 
+  /** A request for keys. What fails here is for the key ring to remember, and is not held against the server. */
+  async function askForKeys<Input extends object, Output>(
+    server: string,
+    endpoint: Endpoint<Input, Output>,
+    input: Input,
+    { signal, timeoutMs }: FetchOptions,
+  ): Promise<Output> {
+    const answer = await run({
+      endpoint,
+      input,
+      roomId: undefined,
+      oneServer: true,
+      rounds: 1,
+      candidates: () => [parseServerName(server).name],
+      options: { signal, timeout: timeoutMs, ignoreBackoff: true },
+    });
+    return unwrapped(answer).value;
+  }
+
   /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
   async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
     const { endpoint } = job;
     if (closed) throw closed;
     const options = checkCallOptions(job.options);
     checkEndpoint(endpoint);
+    if (!job.oneServer && endpoint.audience !== "resident") {
+      const message = "The endpoint is for one named server; ask it with client.request(server, …).";
+      throw new OptionError("ERR_INPUT", message, { endpoint: endpoint.name });
+    }
     const request = preparedFor(endpoint, job.input, job.roomId, origin);
     const { roomId } = request.input as { roomId?: string };
     if (endpoint.authentication === "signature" && keys.length === 0) {
@@ -133,8 +181,14 @@ export function createRunner(given: ClientOptions): Runner {
     const startedAt = performance.now();
     const told = pinned === undefined ? job.candidates(options) : [parseServerName(pinned).name];
     const named = told instanceof Promise ? await toldInTime(told, granted, options.signal, about) : told;
-    const timeoutMs = Math.max(1, granted - (performance.now() - startedAt));
+    const msLeft = (): number => Math.max(1, granted - (performance.now() - startedAt));
     const candidates = withoutOurselves(named, origin, about);
+    const isProved = endpoint.proof !== undefined && (options.verify ?? verifyMode) !== "none";
+    const verification = isProved
+      ? await proof.verificationFor({ job: { ...job, options }, input: request.input, candidates, timeoutMs: msLeft() })
+      : undefined;
+    if (verification && "ok" in verification) return verification;
+    const mayBeShared = endpoint.repeatable === "anyServer" && !options.onEvent && !options.onProgress;
     const plan: Plan<Output> = {
       endpoint: endpoint.name,
       repeatable: endpoint.repeatable,
@@ -145,18 +199,24 @@ export function createRunner(given: ClientOptions): Runner {
       prefer,
       rounds,
       attemptTimeoutMs: endpoint.timeoutMs,
+      mayHedge: mayBeShared,
       ignoreBackoff,
-      ask: (server, cancellation) => ask(house, endpoint, request, { server, sentBy, joinedVia, roomId }, cancellation),
+      ask: (server, cancellation, arrived) =>
+        ask(house, endpoint, request, { server, sentBy, joinedVia, roomId, verification, arrived }, cancellation),
     };
-    const wanted = `${request.uri} ${request.content ?? ""}`;
-    const flight = flightFor(plan, endpoint, joinedVia, wanted, timeoutMs);
-    return landed(
+    const proved = verification && `${verification.version} ${job.mayRepair}`;
+    const what = `${request.uri} ${request.content ?? ""} ${proved}`;
+    const timeoutMs = msLeft();
+    const flight = flightFor(plan, endpoint, joinedVia, what, timeoutMs, mayBeShared);
+    const answer = landed(
       { ...plan, spec: endpoint.spec },
       await flight.join(timeoutMs, options.signal),
       flight.trail.snapshot(),
       failover.records,
       granted,
     );
+    proof.learn(endpoint, request.input, answer);
+    return answer;
   }
 
   /** As {@link run}, with wrong input as a result. */
@@ -174,8 +234,8 @@ export function createRunner(given: ClientOptions): Runner {
     // Before the connections: what they would fail with says nothing about the servers.
     for (const flight of underWay) flight.cancel(closed);
     closing.abort(closed);
-    await Promise.all([resolver.close(), house.pools.close()]);
+    await Promise.all([keyring.close(), pool.close(), resolver.close(), house.pools.close()]);
     await failover.flush();
   };
-  return { ...house, options, failover, closing: closing.signal, run, runSafely, close };
+  return { ...house, options, failover, keyring, closing: closing.signal, run, runSafely, close };
 }

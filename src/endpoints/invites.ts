@@ -54,8 +54,22 @@ export interface InviteInputV12 extends AnyInviteInput {
   inviteRoomState: readonly PduLike[];
 }
 
+/**
+ * The input of {@link invite} for a room of a version that is known at run time only, such as the one that `makeJoin` tells:
+ * what any version needs. `isRoomVersion` tells the versions of the specification. An event of version 1 or 2 has its id
+ * in it.
+ */
+export interface InviteInputOfAnyVersion extends AnyInviteInput {
+  /** The room's version. One that the invited server does not know it refuses: `M_INCOMPATIBLE_ROOM_VERSION`. */
+  roomVersion: (InviteInputV1 | InviteInputV3 | InviteInputV12)["roomVersion"];
+  /** The invite event, signed by our server. */
+  event: PduLike;
+  /** State events by which the invited user can recognise the room: whole events, `m.room.create` among them. */
+  inviteRoomState: readonly PduLike[];
+}
+
 /** The input of {@link invite}: what has to be in it depends on the room's version. */
-export type InviteInput = InviteInputV1 | InviteInputV3 | InviteInputV12;
+export type InviteInput = InviteInputV1 | InviteInputV3 | InviteInputV12 | InviteInputOfAnyVersion;
 
 /** The answer of {@link invite}. */
 export interface InviteResponse {

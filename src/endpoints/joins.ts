@@ -50,6 +50,7 @@ export const makeJoin: Endpoint<MakeJoinInput, MakeMembershipResponse, "resident
   nextResidentOn: anotherMayAdmit,
   partialStateDisguise: "notFullyJoined",
   fault: (answer: MakeMembershipResponse, _server, input) => versionFault(answer, input),
+  roomVersionIn: ({ room_version }: MakeMembershipResponse) => room_version ?? "1",
   response: guard<MakeMembershipResponse>(template),
   spec: `${SPEC}#get_matrixfederationv1make_joinroomiduserid`,
 });
@@ -118,6 +119,7 @@ const joining = {
     return typeof authoriser === "string" ? authoriser.slice(authoriser.indexOf(":") + 1) : undefined;
   },
   events: ["state", "auth_chain"],
+  proof: { sent: { field: "event", eventId: ({ eventId }) => eventId }, streamed: true },
 } as const satisfies Partial<EndpointDefinition<SendJoinInput, unknown, "resident">>;
 
 /**

@@ -87,6 +87,7 @@ export const state: Endpoint<StateInput, StateResponse, "resident"> = defineEndp
   nextResidentOn: notHere,
   response: guard<StateResponse>(z.looseObject({ pdus: elements, auth_chain: elements })),
   events: ["pdus", "auth_chain"],
+  proof: { about: ({ eventId }) => eventId, streamed: true },
   spec: `${SPEC}#get_matrixfederationv1stateroomid`,
 });
 
@@ -115,6 +116,7 @@ export const event: Endpoint<EventInput, EventResponse, "resident"> = defineEndp
   nextResidentOn: notHere,
   response: guard<EventResponse>(z.looseObject({ pdus: oneEvent })),
   events: ["pdus"],
+  proof: { about: ({ eventId }) => eventId, only: ({ eventId }) => eventId },
   spec: `${SPEC}#get_matrixfederationv1eventeventid`,
 });
 
@@ -143,6 +145,7 @@ export const eventAuth: Endpoint<EventAuthInput, EventAuthResponse, "resident"> 
   partialState: "illegalForEventsItSent",
   response: guard<EventAuthResponse>(z.looseObject({ auth_chain: elements })),
   events: ["auth_chain"],
+  proof: {},
   spec: `${SPEC}#get_matrixfederationv1event_authroomideventid`,
 });
 
@@ -180,6 +183,7 @@ export const backfill: Endpoint<BackfillInput, BackfillResponse, "resident"> = d
   partialStateDisguise: "approximateMembership",
   response: guard<BackfillResponse>(z.looseObject({ pdus: elements })),
   events: ["pdus"],
+  proof: { about: ({ from: [first] }) => first },
   spec: `${SPEC}#get_matrixfederationv1backfillroomid`,
 });
 
@@ -225,5 +229,6 @@ export const getMissingEvents: Endpoint<MissingEventsInput, MissingEventsRespons
   partialStateDisguise: "approximateMembership",
   response: guard<MissingEventsResponse>(z.looseObject({ events: elements })),
   events: ["events"],
+  proof: { about: ({ latestEvents: [first] }) => first },
   spec: `${SPEC}#post_matrixfederationv1get_missing_eventsroomid`,
 });

@@ -5,7 +5,7 @@ import type { Verdict, VerdictName } from "../verdict/judge.js";
 
 /** One request to one server, and what came of it. */
 export interface Attempt {
-  /** The server that was asked. */
+  /** The server that was asked; for a file, it may be the host that the server redirected to. */
   readonly server: string;
   /** The round of the call in which it was asked; the first is 1. */
   readonly round: number;
@@ -39,5 +39,12 @@ export interface Judgement<Output> {
   readonly error: AnyFederationError | undefined;
 }
 
-/** Asks one server once. It rejects only when it is cancelled or the library has a bug. */
-export type Ask<Output> = (server: string, cancellation: Cancellation) => Promise<Judgement<Output>>;
+/**
+ * Asks one server once. It rejects only when it is cancelled or the library has a bug. `arrived` is called when the answer
+ * is there and only we still work on it: from then on no time counts against the server, and no other is asked meanwhile.
+ */
+export type Ask<Output> = (
+  server: string,
+  cancellation: Cancellation,
+  arrived: () => void,
+) => Promise<Judgement<Output>>;

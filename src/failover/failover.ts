@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import pRetry from "p-retry";
 import type { Cancellation } from "../cancellation.js";
 import { type AnyFederationError, ResolveError } from "../errors.js";
+import type { RoomVersion } from "../events/room-versions.js";
 import type { Store } from "../store/store.js";
 import type { DroppedEvent } from "../validate/events.js";
 import type { Verdict } from "../verdict/judge.js";
@@ -43,6 +44,8 @@ export interface Plan<Output> {
   readonly rounds: number;
   /** How long one attempt may take, in milliseconds. */
   readonly attemptTimeoutMs: number;
+  /** Whether another server may be asked while one is slow. */
+  readonly mayHedge: boolean;
   /** Whether servers in backoff are asked all the same, after the others. */
   readonly ignoreBackoff: boolean;
   /** Asks one server once. */
@@ -55,6 +58,8 @@ export type Ending<Output> =
       readonly kind: "answered";
       readonly value: Output;
       readonly dropped: readonly DroppedEvent[];
+      readonly redacted: readonly string[];
+      readonly roomVersion: RoomVersion | undefined;
       readonly via: string;
     }
   | { readonly kind: "stopped"; readonly error: AnyFederationError }
@@ -157,7 +162,7 @@ export class Failover {
         order,
         ask: plan.ask,
         attemptTimeoutMs: plan.attemptTimeoutMs,
-        hedgeAfterMs: (server) => (plan.repeatable === "anyServer" ? this.#hedgeAfterMs(plan, server) : undefined),
+        hedgeAfterMs: (server) => (plan.mayHedge ? this.#hedgeAfterMs(plan, server) : undefined),
         mayHedge: () => this.#hedges.take(),
         mayAsk: () => call.roundNumber === 1 || this.#retries.take(),
         judged: (server, judgement, ms, startedAt) => {
@@ -201,7 +206,8 @@ export class Failover {
     }
     if (verdict.name === "unsupported") this.#unsupported.set(unsupportedKey(plan, server), true);
     if (plan.roomId === undefined) return;
-    if (verdict.name === "partialState") partial.seen(plan.roomId, server);
+    const isWithheld = outcome.kind === "answer" && outcome.isWithheld;
+    if (verdict.name === "partialState" || isWithheld) partial.seen(plan.roomId, server);
     else if (verdict.name === "answered") partial.over(plan.roomId, server);
   }
 
@@ -233,7 +239,8 @@ class Call<Output> {
   /** Takes note of a judgement; true when the round is over. */
   judged(server: string, { verdict, outcome, error }: Judgement<Output>): boolean {
     if (outcome.kind === "answer") {
-      this.ending = { kind: "answered", value: outcome.value, dropped: outcome.dropped ?? [], via: server };
+      const { value, dropped = [], redacted = [], roomVersion } = outcome;
+      this.ending = { kind: "answered", value, dropped, redacted, roomVersion, via: server };
       return true;
     }
     if (verdict.next === "stop" && error) {

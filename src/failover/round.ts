@@ -24,6 +24,13 @@ export interface Round<Output> {
   readonly mayAsk: () => boolean;
 }
 
+interface Running {
+  readonly attempt: Cancellation;
+  readonly begun: number;
+  /** How long the server took, in milliseconds, once its answer is there. */
+  answeredMs?: number;
+}
+
 const MAX_PARALLEL = 3;
 
 /**
@@ -32,7 +39,7 @@ const MAX_PARALLEL = 3;
  */
 export function runRound<Output>(round: Round<Output>, trail: Trail, call: Cancellation): Promise<void> {
   return new Promise<void>((resolve, reject) => {
-    const running = new Map<string, { attempt: Cancellation; begun: number }>();
+    const running = new Map<string, Running>();
     let next = 0;
     let over = false;
     let hedgeTimer: NodeJS.Timeout | undefined;
@@ -42,8 +49,8 @@ export function runRound<Output>(round: Round<Output>, trail: Trail, call: Cance
       over = true;
       clearTimeout(hedgeTimer);
       stopListening();
-      for (const [server, { attempt, begun }] of running) {
-        round.outrun(server, performance.now() - begun);
+      for (const [server, { attempt, begun, answeredMs }] of running) {
+        if (answeredMs === undefined) round.outrun(server, performance.now() - begun);
         attempt.abort(call.aborted ? call.reason : new DOMException("Another answer came first", "AbortError"));
       }
       settle();
@@ -65,15 +72,21 @@ export function runRound<Output>(round: Round<Output>, trail: Trail, call: Cance
       );
       const place = trail.begin(server, round.number, hedge);
       const startedAt = Date.now();
-      running.set(server, { attempt, begun: performance.now() });
+      const entry: Running = { attempt, begun: performance.now() };
+      running.set(server, entry);
       armHedge(server);
-      round.ask(server, attempt).then(
+      const arrived = (): void => {
+        clearTimeout(timeout);
+        clearTimeout(hedgeTimer);
+        entry.answeredMs ??= performance.now() - entry.begun;
+      };
+      round.ask(server, attempt, arrived).then(
         (judgement) => {
           clearTimeout(timeout);
           if (over) return;
           running.delete(server);
           const ms = trail.end(place, judgement);
-          if (round.judged(server, judgement, ms, startedAt)) end(resolve);
+          if (round.judged(server, judgement, entry.answeredMs ?? ms, startedAt)) end(resolve);
           else askNext(false);
         },
         (bug: unknown) => {

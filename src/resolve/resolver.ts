@@ -209,6 +209,7 @@ export function createResolver(options: ResolverOptions = {}): OwnedResolver {
         wellKnown.clear();
         return;
       }
+      parseServerName(serverName);
       healed.delete(serverName);
       srv.clear(serverName);
       // Where the name delegates, it is the other host that was asked for SRV records.

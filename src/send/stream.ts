@@ -134,7 +134,7 @@ function decompressed(body: Readable, encoding: string | string[] | undefined): 
 /** Makes one request, which `cancellation` ends until its response has come. */
 function exchange(
   dispatcher: Dispatcher,
-  options: Pick<SendOptions, "method" | "path" | "headers">,
+  options: Omit<SendOptions, "collector">,
   cancellation: Cancellation,
 ): Promise<StreamedResponse> {
   let stopListening = (): void => {};
@@ -142,7 +142,7 @@ function exchange(
     if (cancellation.aborted) throw new SendFailure(cancellation.reason, false);
     const opener = new Opener(resolve, reject);
     stopListening = cancellation.onAbort(() => opener.abort(cancellation.reason as Error));
-    const full: SendOptions = { ...options, body: null, collector: opener };
+    const full: SendOptions = { ...options, collector: opener };
     dispatcher.dispatch(full, opener);
   }).finally(() => stopListening());
 }
@@ -151,7 +151,7 @@ function exchange(
 function exchangeApart(
   pools: Pools,
   destination: Destination,
-  options: Pick<SendOptions, "method" | "path" | "headers">,
+  options: Omit<SendOptions, "collector">,
   cancellation: Cancellation,
 ): Promise<StreamedResponse> {
   return new Promise((resolve, reject) => {
@@ -165,10 +165,19 @@ function exchangeApart(
   });
 }
 
+/** What a response that is streamed is asked for as. */
+export type StreamKind = "file" | "json";
+
+const acceptHeaders: Readonly<Record<StreamKind, Readonly<Record<string, string>>>> = {
+  // A file is compressed already, mostly.
+  file: { accept: "*/*", "accept-encoding": "identity" },
+  json: {},
+};
+
 /**
- * Sends a request without a body to a resolved server and takes the response, a success with its body still to be read.
- * Redirects are not followed. Where a connection that was idle breaks before a byte of the answer, the request is made
- * once more on a new one.
+ * Sends a request to a resolved server and takes the response, a success with its body still to be read. Redirects are
+ * not followed. Where a connection that was idle breaks before a byte of the answer, the request is made once more on a
+ * new one.
  *
  * @param cancellation - Ends the request until the response has come; from then on, destroy its stream.
  * @throws {@link TransportError} when there is no response; `ERR_TIMEOUT` when it was cancelled.
@@ -178,10 +187,11 @@ export async function openStream(
   target: ResolvedServer,
   request: WireRequest,
   cancellation: Cancellation,
+  kind: StreamKind,
 ): Promise<StreamedResponse> {
-  const { method, uri: path } = request;
-  const headers = { ...headersOf(target, request), accept: "*/*", "accept-encoding": "identity" };
-  const options = { method, path, headers };
+  const { method, uri: path, content = null } = request;
+  const headers = { ...headersOf(target, request), ...acceptHeaders[kind] };
+  const options = { method, path, headers, body: content };
   try {
     return await exchange(pools.of(target, "files"), options, cancellation).catch((error: unknown) => {
       if (!(error instanceof SendFailure && error.wasIdle)) throw error;

@@ -1,4 +1,5 @@
 import type { ResponseIssue } from "../errors.js";
+import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "./events.js";
 
 /** Why no response came back. `notAllowed`: our own address policy or proxy did not let the request out. */
@@ -15,6 +16,12 @@ export type Outcome<Output = unknown> =
       readonly value: Output;
       /** What was left out of it, because it can be no event. */
       readonly dropped?: readonly DroppedEvent[];
+      /** The room's version, where the events were verified. */
+      readonly roomVersion?: RoomVersion;
+      /** The ids of the events of which only the redacted form is there: the first thousand. */
+      readonly redacted?: readonly string[];
+      /** Whether the server has only the redacted form of what another one has whole: it is still joining the room. */
+      readonly isWithheld?: boolean;
     }
   | {
       /** A success whose body is not what the endpoint promises, or larger than it may be. */

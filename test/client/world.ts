@@ -62,6 +62,8 @@ export function createWorld(...servers: readonly (string | TestServerOptions)[])
     const made = createClient({
       serverName: ourName,
       signingKey: ourKey,
+      // The events of these tests are made up. Those of test/verify/ are real.
+      verify: "none",
       ...federation.clientOptions,
       ...options,
     });

@@ -213,6 +213,7 @@ describe("a server that was given ten seconds and said nothing", () => {
       prefer: undefined,
       rounds: 1,
       attemptTimeoutMs: 60_000,
+      mayHedge: true,
       ignoreBackoff: false,
       ask: () => never,
     };

@@ -253,7 +253,7 @@ describe("a server in backoff", () => {
 describe("a server without the endpoint", () => {
   test("is asked after the others the next time, for that endpoint alone", async () => {
     world.on(a, reply.matrixError(404, "M_UNRECOGNIZED"), "hierarchy");
-    world.on(b, reply.json({ room: { room_id: "!a:a.example" }, children: [] }), "hierarchy");
+    world.on(b, reply.json({ room: { room_id: roomId }, children: [] }), "hierarchy");
     for (const server of [a, b]) world.on(server, answers);
     const room = world.room([a, b]);
     await room.hierarchy({});

@@ -1,0 +1,144 @@
+import { LRUCache } from "lru-cache";
+import type { Cancellation } from "../cancellation.js";
+import type { Endpoint, JsonObject } from "../endpoint.js";
+import { event, eventAuth } from "../endpoints/room-reads.js";
+import { isRoomVersion, type RoomVersion } from "../events/room-versions.js";
+import type { RoomCallOptions } from "../options.js";
+import { versionNamedBy } from "../verify/create-event.js";
+import type { WantedEvent } from "../verify/repair.js";
+import type { Verifier } from "../verify/verifier.js";
+import type { Verification } from "../verify/verify-answer.js";
+import type { SafeAnswer } from "./calls.js";
+import type { Job, Runner } from "./runner.js";
+
+const MAX_ROOMS = 10_000;
+/** How long another server may take for an event that one had not whole. */
+const ELSEWHERE_TIMEOUT_MS = 10_000;
+/** So many servers are asked for it: where none of them has it whole, it has been redacted. */
+const MAX_ELSEWHERE = 3;
+
+/** A call whose answer is to be verified. */
+export interface ProvedCall<Output> {
+  /** The job. */
+  // biome-ignore lint/suspicious/noExplicitAny: the input is given apart
+  readonly job: Job<any, Output>;
+  /** The input, the room's id in it. */
+  readonly input: object;
+  /** Who may be asked. */
+  readonly candidates: readonly string[];
+  /** How long the call may still take, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Knows what the events of answers have to be held against: the versions of rooms. */
+export class Proof {
+  readonly #run: Runner["run"];
+  readonly #verifier: Verifier;
+  readonly #versions = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
+  /** As `make_join` and `make_knock` told them, which nobody vouches for. */
+  readonly #claimed = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
+
+  /** With what makes calls, and what verifies events. */
+  constructor(run: Runner["run"], verifier: Verifier) {
+    this.#run = run;
+    this.#verifier = verifier;
+  }
+
+  /**
+   * How the answer of a call is verified. Where the room's version is not known, it is asked for.
+   *
+   * @returns the failure of that, where it cannot be had.
+   */
+  async verificationFor<Output>(
+    call: ProvedCall<Output>,
+  ): Promise<Verification | Extract<SafeAnswer<never>, { ok: false }>> {
+    const { job, input } = call;
+    const { endpoint, options, oneServer } = job;
+    const { proof = {}, events: fields = [] } = endpoint;
+    const { roomVersion, onEvent, onProgress } = options;
+    let { roomId } = input as { roomId?: string };
+    let version = roomVersion ?? (roomId === undefined ? undefined : this.#versions.get(roomId));
+    const about = proof.about?.(input);
+    if (version === undefined && about !== undefined) {
+      const told = await this.#askVersion(call, roomId, about);
+      if ("ok" in told) return told;
+      ({ version, roomId } = told);
+    }
+    const claimed = roomId !== undefined && about === undefined ? this.#claimed.get(roomId) : undefined;
+    const { sent } = proof;
+    return {
+      verifier: this.#verifier,
+      roomId,
+      version: version ?? claimed,
+      isClaimed: version === undefined,
+      fields,
+      onlyEvent: proof.only?.(input),
+      sentEvent: sent && { field: sent.field, eventId: sent.eventId(input) },
+      mayBeEmptied: endpoint.repeatable === "sameServer",
+      fetchElsewhere:
+        oneServer || job.mayRepair === false
+          ? undefined
+          : (wanted, cancellation) => this.#fetchElsewhere(call, wanted, cancellation),
+      onEvent,
+      onProgress,
+    };
+  }
+
+  /** Takes note of what an answer tells about its room. */
+  learn(endpoint: Endpoint<never, unknown>, input: object, answer: SafeAnswer<unknown>): void {
+    const { roomId } = input as { roomId?: string };
+    if (!answer.ok || roomId === undefined) return;
+    if (answer.roomVersion !== undefined) this.#versions.set(roomId, answer.roomVersion);
+    const claimed = endpoint.roomVersionIn?.(answer.value);
+    if (isRoomVersion(claimed)) this.#claimed.set(roomId, claimed);
+  }
+
+  /** The version of the room that an event is in, by the event's auth chain, which ends at the room's first event. */
+  async #askVersion<Output>(
+    { job, timeoutMs }: ProvedCall<Output>,
+    roomId: string | undefined,
+    eventId: string,
+  ): Promise<
+    { readonly version: RoomVersion | undefined; readonly roomId: string } | Extract<SafeAnswer<never>, { ok: false }>
+  > {
+    const options: RoomCallOptions = { ...job.options, timeout: timeoutMs, onEvent: undefined, onProgress: undefined };
+    const unverified: RoomCallOptions = { ...options, verify: "none" };
+    let room = roomId;
+    if (room === undefined) {
+      const answer = await this.#run({ ...job, endpoint: event, input: { eventId }, options: unverified });
+      if (!answer.ok) return answer;
+      room = String(answer.value.pdus[0].room_id);
+    }
+    const known = this.#versions.get(room);
+    if (known) return { version: known, roomId: room };
+    const input = { roomId: room, eventId };
+    const chain = await this.#run({ ...job, endpoint: eventAuth, input, options });
+    if (!chain.ok) return chain;
+    if (chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
+    // The first event of a room has no auth chain.
+    const first = await this.#run({ ...job, endpoint: event, input, options: unverified });
+    if (!first.ok) return first;
+    return { version: versionNamedBy(first.value.pdus[0], room), roomId: room };
+  }
+
+  async #fetchElsewhere<Output>(
+    { job, input, candidates }: ProvedCall<Output>,
+    { eventId, server, version: roomVersion }: WantedEvent,
+    cancellation: Cancellation,
+  ): Promise<JsonObject | undefined> {
+    const others = candidates.filter((other) => other !== server).slice(0, MAX_ELSEWHERE);
+    if (others.length === 0) return undefined;
+    const { roomId } = input as { roomId: string };
+    const answer = await this.#run({
+      ...job,
+      endpoint: event,
+      input: { eventId },
+      roomId,
+      candidates: () => others,
+      rounds: 1,
+      mayRepair: false,
+      options: { signal: cancellation.signal, timeout: ELSEWHERE_TIMEOUT_MS, roomVersion },
+    });
+    return answer.ok && answer.redacted.length === 0 ? answer.value.pdus[0] : undefined;
+  }
+}

@@ -1,0 +1,128 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { BatchAnswer, BatchRequest, CheckedEvent } from "./batch.js";
+
+/** A thread costs some 15 MB: none outlives its work for long. */
+const IDLE_MS = 10_000;
+/** One that is worked on and one that waits, so that no thread does. */
+const BATCHES_PER_THREAD = 2;
+
+interface Job {
+  readonly request: BatchRequest;
+  readonly resolve: (events: CheckedEvent[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly jobs: Map<number, Job>;
+}
+
+/** Threads that verify batches of events, as many as there are cores. They start when there is work, and end without it. */
+export class VerifyPool {
+  readonly #size: number;
+  readonly #file: URL;
+  readonly #threads = new Set<Thread>();
+  readonly #waiting: Job[] = [];
+  #lastId = 0;
+  #endIdle: NodeJS.Timeout | undefined;
+  #failed = false;
+
+  /** With what the threads run; the built `worker.js` beside this file when absent. */
+  constructor(file: URL = new URL("./worker.js", import.meta.url), size: number = availableParallelism()) {
+    this.#file = file;
+    this.#size = size;
+  }
+
+  /** Whether threads cannot be started here, as in a bundle that has no file of theirs. */
+  get isBroken(): boolean {
+    return this.#failed;
+  }
+
+  /** How many threads there are now. */
+  get threads(): number {
+    return this.#threads.size;
+  }
+
+  /**
+   * Verifies a batch on one of the threads.
+   *
+   * @throws an error when the thread cannot be started, or ends.
+   */
+  check(request: Omit<BatchRequest, "id">): Promise<CheckedEvent[]> {
+    return new Promise((resolve, reject) => {
+      this.#lastId += 1;
+      this.#waiting.push({ request: { ...request, id: this.#lastId }, resolve, reject });
+      this.#assign();
+    });
+  }
+
+  /** Ends the threads; what they were working on fails. */
+  async close(): Promise<void> {
+    clearTimeout(this.#endIdle);
+    const ending = [...this.#threads].map(({ worker }) => worker.terminate());
+    for (const thread of this.#threads) this.#lose(thread, new Error("The client was closed."));
+    await Promise.all(ending);
+  }
+
+  #assign(): void {
+    clearTimeout(this.#endIdle);
+    while (this.#waiting.length > 0) {
+      const thread = this.#freeThread();
+      if (!thread) return;
+      const job = this.#waiting.shift() as Job;
+      thread.jobs.set(job.request.id, job);
+      thread.worker.ref();
+      thread.worker.postMessage(job.request);
+    }
+  }
+
+  /** The thread with the least to do; a new one rather than one that has something to do. */
+  #freeThread(): Thread | undefined {
+    let free: Thread | undefined;
+    for (const thread of this.#threads) if (!free || thread.jobs.size < free.jobs.size) free = thread;
+    if (free?.jobs.size === 0) return free;
+    if (this.#threads.size < this.#size) return this.#start();
+    return free && free.jobs.size < BATCHES_PER_THREAD ? free : undefined;
+  }
+
+  #start(): Thread {
+    const thread: Thread = { worker: new Worker(this.#file), jobs: new Map() };
+    this.#threads.add(thread);
+    thread.worker.on("message", (answer: BatchAnswer) => this.#take(thread, answer));
+    thread.worker.on("error", (error) => {
+      this.#failed = true;
+      this.#lose(thread, error instanceof Error ? error : new Error(String(error)));
+    });
+    thread.worker.on("exit", () => this.#lose(thread, new Error("The thread ended.")));
+    return thread;
+  }
+
+  #take(thread: Thread, { id, events }: BatchAnswer): void {
+    const job = thread.jobs.get(id);
+    thread.jobs.delete(id);
+    if (thread.jobs.size === 0) thread.worker.unref();
+    job?.resolve(events.map((event) => (typeof event === "string" ? { kind: "valid", eventId: event } : event)));
+    this.#assign();
+    if (this.#waiting.length === 0 && [...this.#threads].every(({ jobs }) => jobs.size === 0)) this.#armIdle();
+  }
+
+  #armIdle(): void {
+    clearTimeout(this.#endIdle);
+    this.#endIdle = setTimeout(() => {
+      for (const thread of this.#threads) {
+        this.#threads.delete(thread);
+        void thread.worker.terminate();
+      }
+    }, IDLE_MS);
+    this.#endIdle.unref();
+  }
+
+  #lose(thread: Thread, error: Error): void {
+    this.#threads.delete(thread);
+    for (const job of thread.jobs.values()) job.reject(error);
+    thread.jobs.clear();
+    if (this.#threads.size > 0 && !this.#failed) return;
+    for (const job of this.#waiting.splice(0)) job.reject(error);
+  }
+}

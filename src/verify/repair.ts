@@ -1,0 +1,43 @@
+import type { Cancellation } from "../cancellation.js";
+import type { JsonObject } from "../endpoint.js";
+import type { RoomVersion } from "../events/room-versions.js";
+import type { DoubtfulEvent } from "./verified-events.js";
+
+/** How many events are asked for elsewhere at the same time. */
+const MAX_PARALLEL = 4;
+/** After this time no more are asked for: an answer with some redacted events is better than none. */
+const LATEST_START_MS = 20_000;
+
+/** Asks other servers than one for an event, as whole as it gets; undefined when none of them has it whole. */
+export type FetchElsewhere = (event: WantedEvent, cancellation: Cancellation) => Promise<JsonObject | undefined>;
+
+/** An event that one server had not whole. */
+export interface WantedEvent {
+  /** Its id. */
+  readonly eventId: string;
+  /** The server that had it not whole. */
+  readonly server: string;
+  /** The room's version. */
+  readonly version: RoomVersion;
+}
+
+/** The whole form of doubtful events, by their ids, of those that another server has so. */
+export async function fetchWhole(
+  doubtful: readonly DoubtfulEvent[],
+  from: Omit<WantedEvent, "eventId">,
+  fetchElsewhere: FetchElsewhere,
+  cancellation: Cancellation,
+): Promise<ReadonlyMap<string, JsonObject>> {
+  const whole = new Map<string, JsonObject>();
+  const latest = performance.now() + LATEST_START_MS;
+  const wanted = [...new Set(doubtful.map(({ eventId }) => eventId))];
+  const fetchNext = async (): Promise<void> => {
+    for (let eventId = wanted.pop(); eventId !== undefined; eventId = wanted.pop()) {
+      if (performance.now() > latest) return;
+      const event = await fetchElsewhere({ ...from, eventId }, cancellation);
+      if (event) whole.set(eventId, event);
+    }
+  };
+  await Promise.all(Array.from({ length: MAX_PARALLEL }, fetchNext));
+  return whole;
+}

@@ -1,0 +1,90 @@
+import type { Readable } from "node:stream";
+import type { Cancellation } from "../cancellation.js";
+import type { JsonObject, JsonValue } from "../endpoint.js";
+import type { RoomVersion } from "../events/room-versions.js";
+import type { Outcome } from "../validate/outcome.js";
+import { InvalidJson } from "../validate/parse-json.js";
+import { type AnsweredEndpoint, readAnswer } from "../validate/read-outcome.js";
+import type { Place } from "./batch-builder.js";
+import { versionNamedBy } from "./create-event.js";
+import { readEventStream } from "./event-stream.js";
+import { malformed, settle, type Verification, verdict, verifyAnswer } from "./verify-answer.js";
+
+/** A large answer that has begun to come. */
+export interface StreamedAnswer {
+  /** The HTTP status: a success. */
+  readonly status: number;
+  /** The body, decompressed. */
+  readonly stream: Readable;
+  /** The server that answers. */
+  readonly server: string;
+  /** What it was asked. */
+  readonly input: object;
+  /** The most bytes that it may have. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Reads an answer of many events while it comes, each verified as it is there, so that neither its bytes nor, where
+ * somebody takes the events, these are ever held together.
+ *
+ * @throws what the cancellation was given, what the stream fails with, or what `onEvent` throws.
+ */
+export async function readStreamedAnswer(
+  { status, stream, server, input, maxBytes }: StreamedAnswer,
+  endpoint: AnsweredEndpoint<unknown>,
+  verification: Verification & { readonly version: RoomVersion },
+  cancellation: Cancellation,
+): Promise<Outcome> {
+  const { version, roomId, fields, verifier, onEvent, onProgress } = verification;
+  const kept = new Map(fields.map((field) => [field, [] as JsonObject[]]));
+  let isCreated = false;
+  const take = (event: JsonObject, { field, index }: Place, eventId: string): void | Promise<void> => {
+    if (roomId !== undefined && versionNamedBy(event, roomId) === version) isCreated = true;
+    if (onEvent) return onEvent({ event, eventId, field, via: server });
+    (kept.get(field) as JsonObject[])[index] = event;
+  };
+  const stopListening = cancellation.onAbort(() => stream.destroy(cancellation.reason as Error));
+  try {
+    const read = await readEventStream(
+      {
+        chunks: stream,
+        fields,
+        rules: { version, roomId },
+        maxBytes,
+        take,
+        progress: (progress) => onProgress?.({ ...progress, via: server }),
+      },
+      verifier,
+      cancellation,
+    );
+    if (read === "tooLarge") return { ...malformed(status, "$", "larger than the endpoint allows"), tooLarge: true };
+    if (read instanceof InvalidJson) return malformed(status, "$", read.message);
+    const { skeleton, events } = read;
+    const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
+    for (const { event, eventId, ...place } of settled) await take(event, place, eventId);
+    if (verification.isClaimed && !isCreated) {
+      return malformed(status, "$", `expected the m.room.create event of a room of version ${version}`);
+    }
+    const holder = holderOf(skeleton);
+    // An index of an event that was left out is a hole, which filter passes over.
+    for (const [field, all] of kept) if (Array.isArray(holder[field])) holder[field] = all.filter(() => true);
+    // Each event has been looked at.
+    const { events: _events, ...withoutEvents } = endpoint;
+    const outcome = await readAnswer(status, skeleton, withoutEvents, server, input);
+    if (outcome.kind !== "answer") return outcome;
+    const judged = verdict(outcome, events, verification, version, isWithheld);
+    return judged.kind === "answer" && verification.sentEvent
+      ? await verifyAnswer(judged, server, { ...verification, fields: [] }, cancellation)
+      : judged;
+  } finally {
+    stopListening();
+    stream.destroy();
+  }
+}
+
+/** The answer proper: first versions of endpoints answer with a pair of a status and it. */
+function holderOf(skeleton: JsonValue): JsonObject {
+  const holder = Array.isArray(skeleton) ? skeleton[1] : skeleton;
+  return typeof holder === "object" && holder !== null && !Array.isArray(holder) ? holder : {};
+}

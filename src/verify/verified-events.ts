@@ -1,0 +1,100 @@
+import type { JsonObject } from "../endpoint.js";
+import { redactEvent } from "../events/redact-event.js";
+import type { RoomVersion } from "../events/room-versions.js";
+import type { DroppedEvent } from "../validate/events.js";
+import type { CheckedEvent } from "./batch.js";
+import type { Place } from "./batch-builder.js";
+
+/** More would only let a hostile server fill our memory. */
+const MAX_TOLD = 1_000;
+const MAX_DOUBTFUL = 200;
+
+/** An event that another server may have in a better state. */
+export interface DoubtfulEvent extends Place {
+  /** Its id. */
+  readonly eventId: string;
+  /** What signatures vouch for: the redacted form; absent when nothing holds. */
+  readonly redacted?: JsonObject;
+  /** Whether it came without what redaction removes. */
+  readonly isRedactedCopy: boolean;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** A doubtful event, as it is to be used after all. */
+export interface SettledEvent extends Place {
+  /** Its id. */
+  readonly eventId: string;
+  /** The whole event of another server, or the redacted form. */
+  readonly event: JsonObject;
+}
+
+/** What became of an answer's events. */
+export class VerifiedEvents {
+  /** What was left out: the first thousand. */
+  readonly dropped: DroppedEvent[] = [];
+  /** The ids of the events of which only the redacted form is there. */
+  readonly redacted: string[] = [];
+  /** How many events hold, be it only their redacted form. */
+  kept = 0;
+  /** How many events there were. */
+  seen = 0;
+  readonly #doubtful: DoubtfulEvent[] = [];
+  readonly #version: RoomVersion;
+
+  /** For a room of this version. */
+  constructor(version: RoomVersion) {
+    this.#version = version;
+  }
+
+  /**
+   * Takes note of an event; returns what is left of it, if anything: the event itself, or its redacted form. Of a
+   * doubtful one nothing is left until {@link VerifiedEvents.settle}.
+   */
+  take(event: JsonObject, checked: CheckedEvent, place: Place): JsonObject | undefined {
+    this.seen += 1;
+    const { kind, eventId } = checked;
+    if (kind === "valid") {
+      this.kept += 1;
+      return event;
+    }
+    const doubtful: DoubtfulEvent = {
+      ...place,
+      eventId: eventId ?? "",
+      reason: checked.reason ?? "the content's hash is wrong",
+      isRedactedCopy: checked.isRedactedCopy ?? false,
+      ...(kind === "redacted" && { redacted: redactEvent(event, this.#version) }),
+    };
+    // No other server has a better key.
+    const isHopeless = eventId === undefined || kind === "keyless";
+    if (isHopeless || this.#doubtful.length === MAX_DOUBTFUL) return this.#settle(doubtful);
+    this.#doubtful.push(doubtful);
+    return undefined;
+  }
+
+  /** The events that another server may have in a better state. */
+  get doubtful(): readonly DoubtfulEvent[] {
+    return this.#doubtful;
+  }
+
+  /** Says of each doubtful event what is to stand in its place, if anything. */
+  settle(whole: ReadonlyMap<string, JsonObject>): SettledEvent[] {
+    return this.#doubtful.splice(0).flatMap((doubtful) => {
+      const { field, index, eventId } = doubtful;
+      const better = whole.get(eventId);
+      if (better) this.kept += 1;
+      const event = better ?? this.#settle(doubtful);
+      return event ? [{ field, index, eventId, event }] : [];
+    });
+  }
+
+  #settle({ field, index, eventId, reason, redacted }: DoubtfulEvent): JsonObject | undefined {
+    if (redacted) {
+      this.kept += 1;
+      if (this.redacted.length < MAX_TOLD) this.redacted.push(eventId);
+      return redacted;
+    }
+    if (this.dropped.length < MAX_TOLD) this.dropped.push({ path: `$.${field}[${index}]`, reason });
+    return undefined;
+  }
+}

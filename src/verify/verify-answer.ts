@@ -1,0 +1,197 @@
+import type { Cancellation } from "../cancellation.js";
+import type { JsonObject, JsonValue } from "../endpoint.js";
+import type { RoomVersion } from "../events/room-versions.js";
+import type { Outcome } from "../validate/outcome.js";
+import type { CheckedEvent } from "./batch.js";
+import type { Place } from "./batch-builder.js";
+import { versionNamedBy } from "./create-event.js";
+import type { StreamProgress } from "./event-stream.js";
+import { type FetchElsewhere, fetchWhole } from "./repair.js";
+import { type SettledEvent, VerifiedEvents } from "./verified-events.js";
+import type { Verifier } from "./verifier.js";
+
+type Answer = Extract<Outcome, { kind: "answer" }>;
+type Malformed = Extract<Outcome, { kind: "malformed" }>;
+
+/** What is to be proved of an answer, and with what. */
+export interface Verification {
+  /** What verifies. */
+  readonly verifier: Verifier;
+  /** The room; any when absent. */
+  readonly roomId: string | undefined;
+  /** The room's version; when absent, the answer has to have the `m.room.create` event, which tells it. */
+  readonly version: RoomVersion | undefined;
+  /** Whether that version was only told by somebody, so that the answer has to have the `m.room.create` event that names it. */
+  readonly isClaimed: boolean;
+  /** The fields of the answer that are arrays of events. */
+  readonly fields: readonly string[];
+  /** The id of the only event that the answer may have. */
+  readonly onlyEvent: string | undefined;
+  /** The event that we sent, and the field in which it comes back with more signatures. */
+  readonly sentEvent: { readonly field: string; readonly eventId: string } | undefined;
+  /** Whether the answer counts though none of its events holds: what it was about has happened. */
+  readonly mayBeEmptied: boolean;
+  /** Asks other servers for events that are not whole. */
+  readonly fetchElsewhere: FetchElsewhere | undefined;
+  /** Takes the events, each once it is known to hold, so that they are not in the answer. */
+  readonly onEvent: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
+  /** Is told how far the reading of a large answer is. */
+  readonly onProgress: ((progress: CallProgress) => void) | undefined;
+}
+
+/** An event that holds. */
+export interface VerifiedEvent {
+  /** The event: the parsed JSON itself, or its redacted form. */
+  readonly event: JsonObject;
+  /** Its id. */
+  readonly eventId: string;
+  /** The field of the answer that it is from, such as `auth_chain`. */
+  readonly field: string;
+  /**
+   * The server that it is from. When another one is asked, because this one's answer broke off or turned out to be no
+   * answer, what came from this one before is void: all events come again.
+   */
+  readonly via: string;
+}
+
+/** How far the reading of a large answer is. */
+export interface CallProgress extends StreamProgress {
+  /** The server that answers; another one begins at zero. */
+  readonly via: string;
+}
+
+/** That a success is none. */
+export const malformed = (status: number, path: string, message: string): Malformed => ({
+  kind: "malformed",
+  status,
+  issues: [{ path, message }],
+});
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Verifies the events of an answer: what does not hold is left out of it, and of what holds only in its redacted form, that
+ * is left, where no other server has more. The answer's arrays are changed in place.
+ *
+ * @param server - The server that answered.
+ * @throws what the cancellation was given.
+ */
+export async function verifyAnswer(
+  answer: Answer,
+  server: string,
+  verification: Verification,
+  cancellation: Cancellation,
+): Promise<Answer | Malformed> {
+  const { verifier, roomId, fields, sentEvent } = verification;
+  const { status } = answer;
+  const holder = answer.value as JsonObject;
+  const found = eventsOf(holder, fields, sentEvent?.field);
+  if (found.length === 0) return answer;
+  const create = verification.version === undefined ? findCreateEvent(found, roomId) : undefined;
+  const version = verification.version ?? create?.version;
+  if (version === undefined) {
+    return malformed(status, `$.${fields.at(-1)}`, "expected an m.room.create event, which tells the room's version");
+  }
+  const checked = await verifier.check(
+    found.map(({ event }) => event),
+    { version, roomId },
+    cancellation,
+  );
+  if (create && checked[create.at]?.kind !== "valid") {
+    return malformed(status, "$", `the m.room.create event does not hold: ${checked[create.at]?.reason ?? "its hash"}`);
+  }
+  const events = new VerifiedEvents(version);
+  const kept = found.flatMap(({ event, ...place }, at) => {
+    const left = events.take(event, expected(checked[at] as CheckedEvent, place, verification), place);
+    return left ? [{ ...place, event: left }] : [];
+  });
+  const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
+  const all = [...kept, ...settled].sort((left, right) => left.index - right.index);
+  for (const field of fields) {
+    if (Array.isArray(holder[field]))
+      holder[field] = all.filter((one) => one.field === field).map(({ event }) => event);
+  }
+  if (sentEvent) {
+    const back = all.find(({ field }) => field === sentEvent.field);
+    if (back) holder[sentEvent.field] = back.event;
+    else delete holder[sentEvent.field];
+  }
+  return verdict(answer, events, verification, version, isWithheld);
+}
+
+/** What became of the doubtful events, once other servers were asked for them. */
+export async function settle(
+  events: VerifiedEvents,
+  server: string,
+  { fetchElsewhere }: Pick<Verification, "fetchElsewhere">,
+  version: RoomVersion,
+  cancellation: Cancellation,
+): Promise<{ readonly settled: SettledEvent[]; readonly isWithheld: boolean }> {
+  const { doubtful } = events;
+  const whole =
+    fetchElsewhere && doubtful.length > 0
+      ? await fetchWhole(doubtful, { server, version }, fetchElsewhere, cancellation)
+      : new Map<string, JsonObject>();
+  // Whoever has only the redacted form of what others have whole, is still joining the room.
+  const isWithheld = doubtful.some(({ eventId, isRedactedCopy }) => isRedactedCopy && whole.has(eventId));
+  return { settled: events.settle(whole), isWithheld };
+}
+
+/** The answer, with what became of its events. Where none is left of those that were asked for, it is none. */
+export function verdict(
+  answer: Answer,
+  events: VerifiedEvents,
+  { onlyEvent, mayBeEmptied }: Pick<Verification, "onlyEvent" | "mayBeEmptied">,
+  version: RoomVersion,
+  isWithheld: boolean,
+): Answer | Malformed {
+  if (events.kept === 0 && events.seen > 0 && !mayBeEmptied) {
+    const [first] = events.dropped;
+    const what = onlyEvent === undefined ? "no event holds" : "expected the event that was asked for";
+    return malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`);
+  }
+  const dropped = [...(answer.dropped ?? []), ...events.dropped];
+  return {
+    ...answer,
+    roomVersion: version,
+    ...(dropped.length > 0 && { dropped }),
+    ...(events.redacted.length > 0 && { redacted: events.redacted }),
+    ...(isWithheld && { isWithheld }),
+  };
+}
+
+interface PlacedEvent extends Place {
+  readonly event: JsonObject;
+}
+
+function eventsOf(holder: JsonObject, fields: readonly string[], sentField: string | undefined): PlacedEvent[] {
+  const found = fields.flatMap((field) => {
+    const all: JsonValue | undefined = holder[field];
+    return Array.isArray(all) ? all.map((event, index) => ({ field, index, event: event as JsonObject })) : [];
+  });
+  const sent = sentField === undefined ? undefined : holder[sentField];
+  if (sentField !== undefined && isObject(sent)) found.push({ field: sentField, index: 0, event: sent });
+  return found;
+}
+
+function findCreateEvent(
+  found: readonly PlacedEvent[],
+  roomId: string | undefined,
+): { readonly at: number; readonly version: RoomVersion } | undefined {
+  if (roomId === undefined) return undefined;
+  for (const [at, { event }] of found.entries()) {
+    const version = versionNamedBy(event, roomId);
+    if (version) return { at, version };
+  }
+  return undefined;
+}
+
+/** That an event holds is not enough where a certain one was asked for, or sent. */
+function expected(checked: CheckedEvent, { field }: Place, { onlyEvent, sentEvent }: Verification): CheckedEvent {
+  const wanted = field === sentEvent?.field ? sentEvent.eventId : onlyEvent;
+  if (wanted === undefined || checked.eventId === undefined) return checked;
+  if (checked.eventId !== wanted) return { kind: "invalid", eventId: undefined, reason: "it is another event" };
+  // The next resident is asked for it anyway.
+  return checked.kind === "invalid" ? { ...checked, eventId: undefined } : checked;
+}
