@@ -63,7 +63,7 @@ export async function findKeys(search: Search): Promise<void> {
       if (!isOver()) await firstToHelp([first, direct.fetch(server, leaving, isUrgent)], isOver);
     } else {
       await direct.fetch(server, leaving, isUrgent);
-      if (!isOver()) await askNotaries(server, ofServer);
+      await askNotaries(server, ofServer);
     }
     if (!leaving.aborted) done(server);
   }

@@ -166,6 +166,21 @@ describe("a notary that lies", () => {
     expect(missing.map((one) => one.server)).toEqual([gone]);
   });
 
+  test("with any number of documents of one server is heard for the first sixteen", async () => {
+    const { signingKey } = server(n);
+    const unsigned = documentOf(gone, other, { signers: [] });
+    const right = documentOf(gone, server(gone).signingKey, { notary: { name: n, signingKey } });
+    for (const [wrongOnes, isFound] of [
+      [15, true],
+      [16, false],
+    ] as const) {
+      const documents = [...Array.from({ length: wrongOnes }, () => unsigned), right];
+      world.on(n, reply.json({ server_keys: JSON.parse(JSON.stringify(documents)) }), "query_keys");
+      const { missing } = await world.keyring({ notaries: [n] }).keys([wanted(server(gone))]);
+      expect(missing.length).toBe(isFound ? 0 : 1);
+    }
+  });
+
   test("by not signing, or with a key that it does not publish, is not heard", async () => {
     for (const sign of [(one: Document) => one, (one: Document) => signJson(one, n, madeUp)]) {
       const document = JSON.parse(JSON.stringify(sign(documentOf(gone, server(gone).signingKey))));
@@ -177,6 +192,21 @@ describe("a notary that lies", () => {
 });
 
 describe("the keys of a notary", () => {
+  test("are its own word: what another notary says of them is not enough, and it is not asked about itself", async () => {
+    asNotary(m, (name) => (name === n ? documentOf(n, server(n).signingKey) : undefined));
+    asNotary(n);
+    world.on(n, reply.htmlError(), "server_keys");
+    const alone = world.keyring({
+      notaries: [n],
+      trustedNotaryKeys: { [n]: { [server(n).signingKey.keyId]: server(n).signingKey.publicKey } },
+    });
+    expect((await alone.keys([wanted(server(n))])).missing).toMatchObject([{ reason: "unreachable" }]);
+    const keyring = world.keyring({ notaries: [m, n] });
+    expect((await keyring.keys([wanted(server(n))])).missing).toEqual([]);
+    expect((await keyring.keys([wanted(server(gone))])).missing).toMatchObject([{ reason: "unreachable" }]);
+    expect(world.questions(n)).toEqual([]);
+  });
+
   test("may be pinned: then the one that it publishes is neither asked for nor enough", async () => {
     asNotary(n);
     const { keyId, publicKey } = server(n).signingKey;
