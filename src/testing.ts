@@ -1,6 +1,6 @@
 /**
- * A federation of real HTTPS servers in this process, for tests: of this library and of what is built on it. It needs
- * the package `@peculiar/x509`.
+ * A federation of real HTTPS servers in this process, for tests: of this library and of what is built on it. Its servers
+ * host rooms whose events are hashed and signed. It needs the package `@peculiar/x509`.
  *
  * @packageDocumentation
  */

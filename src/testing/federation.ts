@@ -17,6 +17,11 @@ export interface TestServerOptions {
   readonly dead?: boolean;
   /** The host that its certificate is for; the server's own when absent. */
   readonly certificateFor?: string;
+  /**
+   * Its port on 127.0.0.1; a free one when absent. A homeserver in another process, which does not know of `connectTo`,
+   * finds a server that is named `localhost:8450` at the port 8450.
+   */
+  readonly port?: number;
 }
 
 /** What a test federation shall have. */
@@ -98,12 +103,13 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
   }
   const authority = await createAuthority();
   const servers = await Promise.all(
-    options.map(async ({ name, certificateFor = name }) => {
+    options.map(async ({ name, certificateFor = name, port }) => {
       const signingKey = SigningKey.generate();
       signers.set(name, signingKey);
       trust(name, signingKey.keyId, signingKey.publicKey);
       return new TestServer({
         name,
+        port,
         signingKey,
         certificate: await authority.issue(splitName(certificateFor).host),
         trustedKeys,

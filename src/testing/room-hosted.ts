@@ -102,8 +102,9 @@ export class HostedRoom {
       content,
       ...(stateKey !== undefined && { state_key: stateKey }),
       ...(redacts !== undefined && { redacts }),
-      depth: Math.max(0, ...latest.map((entry) => Number(entry.event.depth))) + 1,
-      origin_server_ts: Math.max(Date.now(), ...latest.map((entry) => Number(entry.event.origin_server_ts))),
+      // Room versions, "Event format": a depth that is at its end stays there.
+      depth: Math.min(Math.max(0, ...latest.map((entry) => Number(entry.event.depth))) + 1, Number.MAX_SAFE_INTEGER),
+      origin_server_ts: Date.now(),
       prev_events: latest.map((entry) => this.#linkTo(entry)),
     };
     const auth = authSlots(event, this.rules).flatMap((slot) => state.get(slot) ?? []);

@@ -38,7 +38,8 @@ const MAX_PREV_EVENTS = 20;
 
 /** What a state event sets, as one text. */
 export function stateSlot(type: string, stateKey: string = ""): string {
-  return `${type}\0${stateKey}`;
+  // With the length, no two pairs make one text.
+  return `${type.length} ${type}${stateKey}`;
 }
 
 /** What an event of the state sets; undefined for other events. */

@@ -37,7 +37,7 @@ export function refusal(event: JsonObject, state: RoomState, rules: RoomVersionR
   if (type === "m.room.member") return memberRefusal(event, state, rules);
   if (membershipOf(state, sender) !== "join") return `${sender} is not in the room`;
   const needed = neededLevel(event, state);
-  if (levelOf(state, sender, rules) < needed) return `${sender} has not the power level ${needed} for ${type}`;
+  if (!(levelOf(state, sender, rules) >= needed)) return `${sender} has not the power level ${needed} for ${type}`;
   if (typeof stateKey === "string" && stateKey.startsWith("@") && stateKey !== sender) {
     return "the state_key is another user";
   }

@@ -22,6 +22,8 @@ const maxRecordedRequests = 10_000;
 export interface TestServerParts {
   /** The server name. */
   readonly name: string;
+  /** The port on 127.0.0.1; a free one when undefined. */
+  readonly port: number | undefined;
   /** The key that signs its key document. */
   readonly signingKey: SigningKey;
   /** What it shows to TLS clients. */
@@ -60,11 +62,12 @@ export class TestServer {
   readonly #requests: RecordedRequest[] = [];
   readonly #scripts: { readonly any: boolean; readonly matches: RouteMatcher; readonly behaviour: Behaviour }[] = [];
   readonly #holds: { readonly matches: RouteMatcher; readonly gate: HeldBehaviour }[] = [];
-  #port = 0;
+  #port: number;
 
   /** Makes a server that does not listen yet. */
-  constructor({ name, signingKey, certificate, trustedKeys, defaults }: TestServerParts) {
+  constructor({ name, port = 0, signingKey, certificate, trustedKeys, defaults }: TestServerParts) {
     this.name = name;
+    this.#port = port;
     this.signingKey = signingKey;
     this.#trustedKeys = trustedKeys;
     this.#defaults = defaults;

@@ -55,6 +55,20 @@ test("an IP address has a certificate for the address", async () => {
   expect((await ask(federation, "10.1.2.3")).status).toBe(200);
 });
 
+test("a server listens at the port that it is given, where other processes find it by its name", async () => {
+  await using free = await createTestFederation({ servers: ["free.test"] });
+  const { port } = free.server("free.test");
+  await free.close();
+  await using other = await createTestFederation({ servers: [{ name: `localhost:${port}`, port }] });
+  expect(other.server(`localhost:${port}`).port).toBe(port);
+  const { ca } = other.clientOptions;
+  const dispatcher = new Agent({ connect: { ca } });
+  const { statusCode, body } = await request(`https://localhost:${port}/_matrix/federation/v1/version`, { dispatcher });
+  expect(statusCode).toBe(200);
+  await body.dump();
+  await dispatcher.close();
+});
+
 test("undici reaches it, several times over one connection", async () => {
   const { port } = federation.server("a.test");
   const { ca } = federation.clientOptions;

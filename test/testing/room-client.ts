@@ -1,15 +1,15 @@
 import type { RoomVersion } from "../../src/events/room-versions.js";
 import { verifyEvent } from "../../src/events/verify-event.js";
-import { type Client, createClient } from "../../src/index.js";
+import { type Client, type ClientOptions, createClient } from "../../src/index.js";
 import { decodeBase64 } from "../../src/sign/base64.js";
 import { authorizationHeaders } from "../../src/sign/sign-request.js";
 import type { TestFederation } from "../../src/testing.js";
 import { type Answer, ask } from "./ask.js";
 
 /** A client that speaks for one of the federation's servers. */
-export function clientOf(federation: TestFederation, serverName: string): Client {
+export function clientOf(federation: TestFederation, serverName: string, options: ClientOptions = {}): Client {
   const { signingKey } = federation.server(serverName);
-  return createClient({ ...federation.clientOptions, serverName, signingKey });
+  return createClient({ ...federation.clientOptions, serverName, signingKey, ...options });
 }
 
 /** What a server that got an event makes of it. */
