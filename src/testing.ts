@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { OptionError } from "./errors.js";
+export type { IssuedCertificate } from "./testing/authority.js";
 export type { Behaviour, Exchange } from "./testing/behaviour.js";
 export {
   createTestFederation,

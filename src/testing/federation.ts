@@ -1,7 +1,7 @@
 import type { ConnectTo } from "../connect/target.js";
 import { OptionError, quoted } from "../errors.js";
 import { SigningKey } from "../sign/signing-key.js";
-import { createAuthority } from "./authority.js";
+import { createAuthority, type IssuedCertificate } from "./authority.js";
 import { plainHost, splitName } from "./host-port.js";
 import { createLoopbackDns, type LoopbackDns } from "./loopback-dns.js";
 import type { TestRoom, TestRoomOptions } from "./room.js";
@@ -75,6 +75,12 @@ export interface TestFederation extends AsyncDisposable {
    * @param publicKey - The Ed25519 public key, as unpadded base64.
    */
   readonly trust: (serverName: string, keyId: string, publicKey: string) => void;
+  /**
+   * Makes a certificate by the federation's authority, for a homeserver that takes part in another process.
+   *
+   * @param host - The host name or IP address that it is for.
+   */
+  readonly issueCertificate: (host: string) => Promise<IssuedCertificate>;
   /** Ends all connections and waits at once, and closes every port. */
   readonly close: () => Promise<void>;
 }
@@ -139,6 +145,7 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
     createRoom: createRoomMaker({ names: [...names], signers, trustedKeys, trust, rooms }),
     publicKeys: trustedKeys,
     trust,
+    issueCertificate: authority.issue,
     close,
     [Symbol.asyncDispose]: close,
   };

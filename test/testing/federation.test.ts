@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 
@@ -67,6 +68,13 @@ test("a server listens at the port that it is given, where other processes find 
   expect(statusCode).toBe(200);
   await body.dump();
   await dispatcher.close();
+});
+
+test("the authority issues certificates for homeservers of one's own", async () => {
+  const { cert, key } = await federation.issueCertificate("own.test");
+  expect(new X509Certificate(cert).checkHost("own.test")).toBe("own.test");
+  expect(new X509Certificate(cert).verify(new X509Certificate(federation.clientOptions.ca).publicKey)).toBe(true);
+  expect(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))).toBe(true);
 });
 
 test("undici reaches it, several times over one connection", async () => {
