@@ -1,6 +1,6 @@
 /**
  * Signed GETs a second through the client, over the same work done with barer means, as ratios within one run; then
- * what many destinations leave behind.
+ * what many destinations leave behind, and what it costs to verify events.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -9,6 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAuthority } from "../dist/testing/authority.js";
+import { benchCanonicalJson } from "./canonical-json.mjs";
+import { benchLargeAnswer, benchPool } from "./verification.mjs";
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 9);
 const authority = await createAuthority();
@@ -57,10 +59,17 @@ for (const child of [server, ...children.values()]) child.disconnect();
 const many = await serve("*.bench.example");
 const [destinations] = await once(start("./destinations.mjs", String(many.port), caFile, "10000", "100"), "message");
 many.server.disconnect();
+
+const canonicalJson = benchCanonicalJson();
+const pool = await benchPool();
+const large = await benchLargeAnswer(start, authority, caFile);
 await rm(folder, { recursive: true });
 
-if (process.argv.includes("--json")) console.log(JSON.stringify({ throughput: figures, pools: destinations }, null, 2));
-else {
+if (process.argv.includes("--json")) {
+  console.log(
+    JSON.stringify({ throughput: figures, pools: destinations, canonicalJson, verification: { pool, large } }, null, 2),
+  );
+} else {
   console.log("Signed GETs a second through the client, over the same work done unsigned (medians of one run):");
   for (const { concurrency, ratios, perSecond } of figures) {
     const columns = Object.entries(ratios).map(([name, value]) => `${value.toFixed(2)} x ${name}`);
@@ -73,5 +82,13 @@ else {
   );
   console.log(
     `  heap: ${heapMb.before} MB before, ${heapMb.busy} MB at the end of it, ${heapMb.afterIdle} MB after idle`,
+  );
+  const { canonicalJsonOverStringify } = canonicalJson.ratios;
+  console.log(`Canonical JSON of a 1 KB event: ${canonicalJsonOverStringify} x JSON.stringify of it`);
+  console.log(`Full verification of events: ${pool.overOpenssl} x the verifies of openssl speed on one core`);
+  console.log(`  (${pool.eventsPerSecond} events/s)`);
+  console.log(`A send_join of ${large.events} events, ${large.megabytes} MB, read and verified: ${large.seconds} s,`);
+  console.log(
+    `  ${large.overVerifies} x its verifies alone on all cores; longest block ${large.longestBlockMs} ms; peak RSS ${large.peakRssMb} MB`,
   );
 }

@@ -1,5 +1,6 @@
 /** Events as rooms have them: signed by many servers, about a kilobyte each, with keys in the order they were written in. */
 import { signEvent } from "../dist/events/sign-event.js";
+import { signJson } from "../dist/sign/signed-json.js";
 import { SigningKey } from "../dist/sign/signing-key.js";
 
 export const VERSION = "10";
@@ -35,7 +36,7 @@ export function eventOf(n) {
       membership: "join",
       displayname: `User number ${n} of the bench`,
       avatar_url: `mxc://${name}/${String(n).padStart(24, "A")}`,
-      "org.example.note": "What clients and bridges add to their membership events, some more than others. ".repeat(2),
+      "org.example.note": "What clients and bridges add to their membership events, some more than others.",
     },
     origin_server_ts: Date.now() - n * 1000,
     depth: 100 + n,
@@ -45,3 +46,18 @@ export function eventOf(n) {
   };
   return signEvent(event, VERSION, name, key);
 }
+
+/** The key documents of the signers. */
+export const keyDocuments = () =>
+  signers.map(({ name, key }) =>
+    signJson(
+      {
+        server_name: name,
+        verify_keys: { [key.keyId]: { key: key.publicKey } },
+        old_verify_keys: {},
+        valid_until_ts: Date.now() + 7 * 86_400_000,
+      },
+      name,
+      key,
+    ),
+  );
