@@ -7,6 +7,7 @@ export { allEndpoints } from "./endpoints/index.js";
 export {
   type AnyInviteInput,
   type InviteInput,
+  type InviteInputOfAnyVersion,
   type InviteInputV1,
   type InviteInputV3,
   type InviteInputV12,
@@ -81,6 +82,7 @@ export {
   type HierarchyInput,
   type HierarchyResponse,
   hierarchy,
+  type SpaceRoom,
   type TimestampToEventInput,
   type TimestampToEventResponse,
   timestampToEvent,
@@ -99,6 +101,7 @@ export {
   type MissingEventsInput,
   type MissingEventsResponse,
   type Pdu,
+  type PduLike,
   type StateIdsResponse,
   type StateInput,
   type StateResponse,

@@ -54,15 +54,20 @@ export {
   defineEndpoint,
   type Endpoint,
   type EndpointDefinition,
+  type EventProof,
   type FailoverErrcode,
+  type FieldForm,
+  type FillablePath,
   type JsonObject,
   type JsonValue,
   type OlderVersion,
+  type PlacesOf,
   type ResponseSchema,
   type ResponseSchemaTypes,
   type SchemaIssue,
   type SchemaPathSegment,
   type SchemaResult,
+  type SentEvent,
 } from "./endpoint.js";
 export {
   type AnyFederationError,
@@ -81,9 +86,22 @@ export {
   SignError,
   TransportError,
 } from "./errors.js";
+export { isRoomVersion, type RoomVersion } from "./events/room-versions.js";
 export type { Attempt } from "./failover/attempt.js";
 export type { PartialStateEntry } from "./failover/partial-memory.js";
 export type { BackoffOptions, BackoffState } from "./failover/server-records.js";
+export type { DocumentFault } from "./keyring/key-document.js";
+export type {
+  KeyAnswer,
+  KeyOptions,
+  Keyring,
+  KeyringState,
+  LearnedFrom,
+  MissingKey,
+  MissingReason,
+} from "./keyring/keyring.js";
+export type { KeyFault, KeyRequest, KeySource, KnownKey } from "./keyring/known-key.js";
+export type { Wait } from "./keyring/patience.js";
 export type { Media } from "./media/media.js";
 export { isServerName, parseServerName, type ServerName } from "./name/server-name.js";
 export {
@@ -123,3 +141,5 @@ export {
   type VerdictRule,
   verdictRules,
 } from "./verdict/judge.js";
+export type { StreamProgress } from "./verify/event-stream.js";
+export type { CallProgress, VerifiedEvent } from "./verify/verify-answer.js";

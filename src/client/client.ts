@@ -41,14 +41,21 @@ export interface Room extends RoomCalls {
   /** The same calls, which return errors instead of throwing them. */
   readonly safe: SafeTwin<RoomCalls> & SafeRoomRequest;
   /**
-   * Goes back through the room's events, newest first, until the room's beginning, the limit (1,000,000 events when absent),
-   * or several pages in a row that bring nothing new. It goes on from the oldest events of each page: where the history
-   * forks just where a page ends, the other branch may be left out. Each page is a call to {@link RoomCalls.backfill}, with
-   * its own timeout: a server that makes up events can go on until the limit. Leave the loop to stop.
+   * Goes back through the room's events, about newest first, along all branches of its history, until the room's beginning,
+   * the limit (1,000,000 events when absent), or ten pages in a row that bring nothing new. Each event is told once, by its
+   * id. Each page is a call to {@link RoomCalls.backfill}, with its own timeout: a server that makes up events can go on
+   * until the limit. Leave the loop to stop.
+   *
+   * Events that do not hold are left out, and told to {@link EachBackfilledInput.onDropped}. With `verify: "none"` events
+   * have no known ids: each page goes on from the oldest events of the one before, so that another branch may be left out
+   * where the history forks just where a page ends; and three pages that bring nothing new end it.
    * @throws {@link OptionError} `ERR_INPUT` when the input is wrong, {@link NameError} `ERR_EVENT_ID`.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
    */
-  eachBackfilled(input: EachBackfilledInput, options?: RoomCallOptions): AsyncGenerator<Pdu, void, undefined>;
+  eachBackfilled(
+    input: EachBackfilledInput,
+    options?: Omit<RoomCallOptions, "onEvent" | "onProgress">,
+  ): AsyncGenerator<Pdu, void, undefined>;
   /**
    * Goes through the rooms in the space, and in the spaces in it, each once, level by level. Each space is a call to
    * {@link RoomCalls.hierarchy}, with its own timeout: for one inside, 30 seconds and one round when you do not say. One

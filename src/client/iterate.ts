@@ -1,5 +1,6 @@
 import type { JsonObject } from "../endpoint.js";
 import type { PublicRoomsResponse, PublishedRoom, SearchPublicRoomsInput } from "../endpoints/public-rooms.js";
+import type { SpaceRoom } from "../endpoints/room-lookups.js";
 import { OptionError, quoted } from "../errors.js";
 import type { DroppedEvent } from "../validate/events.js";
 
@@ -9,9 +10,9 @@ export interface EachOptions {
    * The most elements in all; 1,000,000 when absent, since a server may make up ever more of them. With `Infinity` there is
    * no end to that.
    */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** How many elements to ask for at a time; 100 when absent. */
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
 }
 
 /** What {@link Client.eachPublicRoom} takes. */
@@ -21,22 +22,22 @@ export interface EachPublicRoomInput extends Omit<SearchPublicRoomsInput, "since
 export interface EachBackfilledInput extends EachOptions {
   /** The events to go back from. */
   readonly from: readonly string[];
-  /** Told what was left out of a page because it can be no event, and the server whose page it was. */
-  readonly onDropped?: (dropped: readonly DroppedEvent[], via: string) => void;
+  /** Told what was left out of a page because it can be no event or does not hold, and the server whose page it was. */
+  readonly onDropped?: ((dropped: readonly DroppedEvent[], via: string) => void) | undefined;
 }
 
 /** What {@link Room.eachInHierarchy} takes. */
 export interface EachInHierarchyInput extends Pick<EachOptions, "limit"> {
   /** Whether to follow only what the spaces suggest; no when absent. */
-  readonly suggestedOnly?: boolean;
+  readonly suggestedOnly?: boolean | undefined;
   /** How many levels below the space to go: 1 for its own rooms alone; all of them, 50 at most, when absent. */
-  readonly maxDepth?: number;
+  readonly maxDepth?: number | undefined;
 }
 
 /** A room that was found in a space. */
 export interface RoomInHierarchy {
   /** What the asked server says of the room: its `room_id`, name, topic, `room_type`, `children_state` and so on. */
-  readonly room: JsonObject;
+  readonly room: SpaceRoom & JsonObject;
   /** How many levels it is below the space, which itself is 0. */
   readonly depth: number;
   /** The server that said so. */

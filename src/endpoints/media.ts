@@ -28,7 +28,7 @@ export interface MediaDownloadInput {
    * How long the server may wait for a file that has not been uploaded yet, in milliseconds: a whole number; 20,000
    * when absent. The server may wait less.
    */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** `GET /_matrix/federation/v1/media/download/{mediaId}`: a file. */
@@ -57,9 +57,9 @@ export interface MediaThumbnailInput extends MediaDownloadInput {
   /** The height that is wanted, in pixels: a positive whole number; the thumbnail may be larger. */
   height: number;
   /** Whether the thumbnail fits into the size (`scale`) or fills it (`crop`); as the server likes when absent. */
-  method?: "crop" | "scale";
+  method?: "crop" | "scale" | undefined;
   /** Whether an animated thumbnail is wanted where there can be one; not when absent. */
-  animated?: boolean;
+  animated?: boolean | undefined;
 }
 
 /** `GET /_matrix/federation/v1/media/thumbnail/{mediaId}`: a smaller picture of a file. */
