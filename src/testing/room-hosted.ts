@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "../endpoint.js";
 import type { Pdu } from "../endpoints/room-reads.js";
 import { OptionError, quoted } from "../errors.js";
 import { eventIdOf, referenceHash, serverOf } from "../events/hash-event.js";
-import { redactEvent } from "../events/redact-event.js";
+import { isObject, redactEvent } from "../events/redact-event.js";
 import { type RoomVersion, type RoomVersionRules, rulesOf } from "../events/room-versions.js";
 import { countersignEvent, signEvent } from "../events/sign-event.js";
 import { type KeyOf, verifyEvent } from "../events/verify-event.js";
@@ -118,7 +118,8 @@ export class HostedRoom {
    */
   add(fields: NewEvent): LogEntry {
     const server = serverOf(fields.sender) ?? "";
-    let event = this.template(fields);
+    // A copy, for the caller may go on with the content.
+    let event = this.template({ ...fields, content: structuredClone(fields.content) });
     const reason = refusal(event, this.state, this.rules);
     if (reason !== undefined) throw new OptionError("ERR_INPUT", `The test room refuses the event: ${reason}.`);
     if (this.rules.eventIds === "inEvent") event.event_id = `$${randomId()}:${server}`;
@@ -183,7 +184,7 @@ export class HostedRoom {
   isAllowed(user: string): boolean {
     const { allow } = contentOf(this.state.get(stateSlot("m.room.join_rules"))?.event);
     if (!Array.isArray(allow)) return false;
-    return allow.some((rule) => this.#world.isMember(String((rule as JsonObject).room_id), user));
+    return allow.some((rule) => isObject(rule) && this.#world.isMember(String(rule.room_id), user));
   }
 
   /** An event as servers hand it out: in its redacted form once it was redacted. */
