@@ -29,11 +29,15 @@ const situations: readonly Situation[] = [
   { what: "a valid answer", outcome: { kind: "answer", status: 200, value: {} } },
   { what: "a success that is no valid answer", outcome: { kind: "malformed", status: 200, issues: [] } },
   { what: "`M_UNABLE_DUE_TO_PARTIAL_STATE`", outcome: partialState },
-  { what: "the same, about an event that this server sent us", outcome: partialState, context: { sentBy: [server] } },
+  {
+    what: "`M_UNABLE_DUE_TO_PARTIAL_STATE` about an event that this server sent us",
+    outcome: partialState,
+    context: { sentBy: [server] },
+  },
   { what: "404 `M_NOT_FOUND`", outcome: error(404, "M_NOT_FOUND") },
   { what: "403 `M_FORBIDDEN`", outcome: error(403, "M_FORBIDDEN") },
   {
-    what: "the same, soon after we joined through another server",
+    what: "403 `M_FORBIDDEN` soon after we joined through another server",
     outcome: error(403, "M_FORBIDDEN"),
     context: { joinedVia: "a.example" },
   },

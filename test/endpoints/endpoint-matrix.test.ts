@@ -38,7 +38,9 @@ test("it says what each outcome means at each endpoint", () => {
   expect(rows).toHaveLength(allEndpoints.length);
   expect(cell("state_ids", "M_UNABLE_DUE_TO_PARTIAL_STATE")).toBe("partialState");
   expect(cell("query_profile", "M_UNABLE_DUE_TO_PARTIAL_STATE")).toBe("obligationBroken");
-  expect(cell("event_auth", "the same, about an event that this server sent us")).toBe("obligationBroken");
+  expect(cell("event_auth", "M_UNABLE_DUE_TO_PARTIAL_STATE about an event that this server sent us")).toBe(
+    "obligationBroken",
+  );
   expect(cell("backfill", "403 M_FORBIDDEN")).toBe("notResident");
   expect(cell("make_join", "403 M_FORBIDDEN")).toBe("refused");
   expect(cell("send", "404 without a body")).toBe("unavailable");
