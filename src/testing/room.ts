@@ -34,7 +34,7 @@ export interface CrowdOptions {
 /**
  * A room whose events are hashed and signed as its version says. Every server of the federation that has a user in it is
  * a resident and answers for it; all of them see an event at once. What happens in it by these methods is sent to no
- * server outside of the federation.
+ * server outside of the federation. There is no state resolution: where branches disagree, what came last wins.
  */
 export class TestRoom {
   readonly #room: HostedRoom;
