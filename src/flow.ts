@@ -17,6 +17,7 @@ import type { SigningKey } from "./sign/signing-key.js";
 import type { Outcome } from "./validate/outcome.js";
 import { readOlderAnswer, readOutcome } from "./validate/read-outcome.js";
 import { type JudgeContext, judge } from "./verdict/judge.js";
+import { HandlerError } from "./verify/handler-error.js";
 import { readStreamedAnswer } from "./verify/stream-answer.js";
 import { type Verification, verifyAnswer } from "./verify/verify-answer.js";
 
@@ -59,11 +60,12 @@ export async function ask<Output>(
   const judgement = await askOnce<Output>(house, endpoint, request, context, cancellation);
   const { older } = request;
   if (judgement.verdict.name !== "unsupported" || !older) return judgement;
-  return await askOnce<Output>(house, older.endpoint, older.request, context, cancellation, async (outcome) =>
-    outcome.kind === "answer" && endpoint.answer === undefined
-      ? await readOlderAnswer(outcome, endpoint, context.server, request.input)
-      : (outcome as Outcome<Output>),
-  );
+  return await askOnce<Output>(house, older.endpoint, older.request, context, cancellation, async (outcome) => {
+    if (outcome.kind !== "answer" || endpoint.answer !== undefined) return outcome as Outcome<Output>;
+    const asNewer = await readOlderAnswer(outcome, endpoint, context.server, request.input);
+    // Of a stream is known already what became of its events.
+    return asNewer.kind === "answer" ? { ...outcome, ...asNewer } : asNewer;
+  });
 }
 
 /** One request to one server: resolve, sign, send, validate, verify, judge. It never waits and never asks twice. */
@@ -142,13 +144,18 @@ async function readResponse(
   // biome-ignore lint/suspicious/noExplicitAny: an endpoint of any input will do
   endpoint: Endpoint<any, unknown>,
   input: object,
-  { server, verification }: AskContext,
+  { server, verification, arrived }: AskContext,
   cancellation: Cancellation,
 ): Promise<Outcome> {
   const { status, headers, bytes: body, tooLarge, stream } = response;
   const { maxResponseBytes: maxBytes } = endpoint;
   if (stream && isStreaming(endpoint, verification)) {
-    return readStreamedAnswer({ status, stream, server, input, maxBytes }, endpoint, verification, cancellation);
+    return readStreamedAnswer(
+      { status, stream, server, input, maxBytes, arrived },
+      endpoint,
+      verification,
+      cancellation,
+    );
   }
   if (stream) return readMedia(response, maxBytes, { server, endpoint: endpoint.name }, cancellation);
   const retryAfter = headers["retry-after"];
@@ -197,6 +204,7 @@ const isTimeout = ({ reason }: Cancellation): boolean => (reason as Error | null
 /** What an error of the rooms says about the server. An abort that is no timeout is the caller's, and passes through. */
 function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
   if (cancellation.aborted && !isTimeout(cancellation)) throw cancellation.reason;
+  if (error instanceof HandlerError) throw error.thrown;
   const requestSent = error instanceof TransportError && error.requestSent;
   if (cancellation.aborted) return { kind: "failure", failure: "timeout", requestSent };
   if (error instanceof ResolveError) return { kind: "failure", failure: "resolve", requestSent };

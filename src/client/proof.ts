@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { Cancellation } from "../cancellation.js";
+import { Cancellation } from "../cancellation.js";
 import type { Endpoint, JsonObject } from "../endpoint.js";
 import { event, eventAuth } from "../endpoints/room-reads.js";
 import { isRoomVersion, type RoomVersion } from "../events/room-versions.js";
@@ -95,30 +95,50 @@ export class Proof {
 
   /** The version of the room that an event is in, by the event's auth chain, which ends at the room's first event. */
   async #askVersion<Output>(
-    { job, timeoutMs }: ProvedCall<Output>,
+    { job, candidates, timeoutMs }: ProvedCall<Output>,
     roomId: string | undefined,
     eventId: string,
   ): Promise<
     { readonly version: RoomVersion | undefined; readonly roomId: string } | Extract<SafeAnswer<never>, { ok: false }>
   > {
-    const options: RoomCallOptions = { ...job.options, timeout: timeoutMs, onEvent: undefined, onProgress: undefined };
-    const unverified: RoomCallOptions = { ...options, verify: "none" };
+    const deadline = performance.now() + timeoutMs;
+    const options = (): RoomCallOptions => {
+      const timeout = Math.max(1, deadline - performance.now());
+      return { ...job.options, timeout, verify: "full", onEvent: undefined, onProgress: undefined };
+    };
+    const unverified = (): RoomCallOptions => ({ ...options(), verify: "none" });
     let room = roomId;
     if (room === undefined) {
-      const answer = await this.#run({ ...job, endpoint: event, input: { eventId }, options: unverified });
+      const answer = await this.#run({ ...job, endpoint: event, input: { eventId }, options: unverified() });
       if (!answer.ok) return answer;
-      room = String(answer.value.pdus[0].room_id);
+      const [{ room_id: named = `!${eventId.slice(1)}` }] = answer.value.pdus;
+      room = String(named);
     }
     const known = this.#versions.get(room);
     if (known) return { version: known, roomId: room };
     const input = { roomId: room, eventId };
-    const chain = await this.#run({ ...job, endpoint: eventAuth, input, options });
-    if (!chain.ok) return chain;
-    if (chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
-    // The first event of a room has no auth chain.
-    const first = await this.#run({ ...job, endpoint: event, input, options: unverified });
-    if (!first.ok) return first;
-    return { version: versionNamedBy(first.value.pdus[0], room), roomId: room };
+    let others = candidates;
+    for (let tries = 0; tries < MAX_ELSEWHERE && others.length > 0; tries++) {
+      const asked = { ...job, candidates: (): readonly string[] => others };
+      const chain = await this.#run({ ...asked, endpoint: eventAuth, input, options: options() });
+      if (!chain.ok) return chain;
+      if (chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
+      // The first event of a room has no auth chain, but any other has one.
+      const first = await this.#run({ ...job, endpoint: event, input, options: unverified() });
+      if (!first.ok) return first;
+      const version = await this.#versionBy(first.value.pdus[0], room, eventId);
+      if (version !== undefined) return { version, roomId: room };
+      others = others.filter((server) => server !== chain.via);
+    }
+    return { version: undefined, roomId: room };
+  }
+
+  /** The version that a room's first event names, once it is known to hold. */
+  async #versionBy(first: JsonObject, roomId: string, wanted: string): Promise<RoomVersion | undefined> {
+    const version = versionNamedBy(first, roomId);
+    if (version === undefined) return undefined;
+    const [checked] = await this.#verifier.check([first], { version, roomId }, new Cancellation());
+    return checked?.kind === "valid" && checked.eventId === wanted ? version : undefined;
   }
 
   async #fetchElsewhere<Output>(
@@ -126,19 +146,26 @@ export class Proof {
     { eventId, server, version: roomVersion }: WantedEvent,
     cancellation: Cancellation,
   ): Promise<JsonObject | undefined> {
-    const others = candidates.filter((other) => other !== server).slice(0, MAX_ELSEWHERE);
-    if (others.length === 0) return undefined;
+    let others = candidates.filter((other) => other !== server).slice(0, MAX_ELSEWHERE);
     const { roomId } = input as { roomId: string };
-    const answer = await this.#run({
-      ...job,
-      endpoint: event,
-      input: { eventId },
-      roomId,
-      candidates: () => others,
-      rounds: 1,
-      mayRepair: false,
-      options: { signal: cancellation.signal, timeout: ELSEWHERE_TIMEOUT_MS, roomVersion },
-    });
-    return answer.ok && answer.redacted.length === 0 ? answer.value.pdus[0] : undefined;
+    const deadline = performance.now() + ELSEWHERE_TIMEOUT_MS;
+    while (others.length > 0) {
+      const timeout = Math.max(1, deadline - performance.now());
+      const answer = await this.#run({
+        ...job,
+        endpoint: event,
+        input: { eventId },
+        roomId,
+        candidates: () => others,
+        rounds: 1,
+        mayRepair: false,
+        options: { signal: cancellation.signal, timeout, roomVersion, verify: "full" },
+      });
+      if (!answer.ok) return undefined;
+      if (answer.redacted.length === 0) return answer.value.pdus[0];
+      // It may be in partial state, too.
+      others = others.filter((other) => other !== answer.via);
+    }
+    return undefined;
   }
 }

@@ -1,5 +1,7 @@
-import type { Cancellation } from "../cancellation.js";
+import type { Readable } from "node:stream";
+import { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
+import { TransportError } from "../errors.js";
 import { InvalidJson } from "../validate/parse-json.js";
 import { JsonSplitter } from "../validate/split-json.js";
 import type { EventRules } from "./batch.js";
@@ -11,6 +13,8 @@ import type { CheckedPart, Verifier } from "./verifier.js";
 const MAX_UNDER_WAY = 24 * 1024 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
+
+const OVER = new Error("Nothing more of the answer is wanted");
 
 /** How far the reading of an answer has come. */
 export interface StreamProgress {
@@ -25,17 +29,19 @@ export interface StreamProgress {
 /** An answer's events that are being read. */
 export interface EventStream {
   /** The bytes of the answer, decompressed. */
-  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly chunks: Readable;
   /** The answer's fields that are arrays of events. */
   readonly fields: readonly string[];
   /** What the events are held against. */
   readonly rules: EventRules;
   /** The most bytes of the answer. */
   readonly maxBytes: number;
-  /** Takes each event that holds; it is waited for. The order is not that of the answer. */
+  /** Takes each event that holds, one after the other; it is waited for. The order is not that of the answer. */
   readonly take: (event: JsonObject, place: Place, eventId: string) => void | Promise<void>;
-  /** Is told from time to time how far it is. */
+  /** Is told from time to time how far it is, and at the end. */
   readonly progress: (progress: StreamProgress) => void;
+  /** Called when all bytes are there, and only we still work on them. */
+  readonly arrived: () => void;
 }
 
 /** What is known once a stream has been read. */
@@ -47,52 +53,64 @@ export interface ReadStream {
 }
 
 /**
- * Reads an answer of many events as it comes, and verifies them meanwhile on all cores.
+ * Reads an answer of many events as it comes, and verifies them meanwhile on all cores. Once it has settled, `take` and
+ * `progress` are called no more, and what they were called for is over.
  *
  * @returns what was read; or why the answer is no good, so that nothing of it counts.
- * @throws what the cancellation was given, or what the chunks or `take` threw.
+ * @throws what the cancellation was given, what `take` or `progress` threw, or a {@link TransportError}.
  */
 export async function readEventStream(
   stream: EventStream,
   verifier: Verifier,
   cancellation: Cancellation,
 ): Promise<ReadStream | InvalidJson | "tooLarge"> {
-  const { chunks, fields, rules, maxBytes, take, progress } = stream;
+  const { chunks, fields, rules, maxBytes, take, progress, arrived } = stream;
   const splitter = new JsonSplitter(fields, { maxSkeletonBytes: MAX_SKELETON_BYTES });
   const builder = new BatchBuilder();
   const events = new VerifiedEvents(rules.version);
   const session = verifier.openSession();
   const underWay = new Set<Promise<void>>();
+  /** Called off with the call, and when nothing more of the answer is wanted. */
+  const reading = new Cancellation();
   let bytes = 0;
   let count = 0;
   let bytesUnderWay = 0;
   let roomMade = (): void => {};
+  let turn = Promise.resolve();
   let fault: InvalidJson | undefined;
   let failure: { readonly error: unknown } | undefined;
 
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+    reading.abort(error);
+  };
+  const tell = (): void => progress({ bytes, events: count, verified: events.seen });
   const verify = async (batch: PlacedBatch): Promise<void> => {
     let bytesHere = batch.bytes.length;
     bytesUnderWay += bytesHere;
     try {
-      for await (const part of verifier.checkBatch(batch, rules, session, cancellation)) {
-        await takePart(part);
+      for await (const part of verifier.checkBatch(batch, rules, session, reading)) {
+        // Threads finish as they like, but whoever takes events gets one at a time.
+        const taken = turn.then(() => takePart(part));
+        turn = taken.catch(() => {});
+        await taken;
         bytesUnderWay -= bytesHere - part.bytesLeft;
         bytesHere = part.bytesLeft;
         roomMade();
-        progress({ bytes, events: count, verified: events.seen });
       }
     } catch (error) {
-      failure ??= { error };
+      if (!reading.aborted) fail(error);
     }
     bytesUnderWay -= bytesHere;
     roomMade();
   };
   const takePart = async ({ batch, checked }: CheckedPart): Promise<void> => {
     for (const [at, each] of checked.entries()) {
-      if (isOver()) return;
+      if (reading.aborted) return;
       if (!each) continue;
       if (each.kind === "notJson") {
-        fault = new InvalidJson("not JSON");
+        fault ??= new InvalidJson("not JSON");
+        reading.abort(fault);
         return;
       }
       const place = batch.places[at] as Place;
@@ -100,35 +118,62 @@ export async function readEventStream(
       const taken = event && take(event, place, each.eventId ?? "");
       if (taken) await taken;
     }
+    if (!reading.aborted) tell();
   };
   const send = (batch: PlacedBatch | undefined): void => {
     if (!batch) return;
     const verifying = verify(batch).finally(() => underWay.delete(verifying));
     underWay.add(verifying);
   };
-  const isOver = (): boolean => fault !== undefined || failure !== undefined || cancellation.aborted;
+  const read = async (): Promise<InvalidJson | "tooLarge" | undefined> => {
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) return "tooLarge";
+      const elements = splitter.push(chunk);
+      if (elements instanceof InvalidJson) return elements;
+      for (const { field, index, bytes: text } of elements) {
+        count += 1;
+        send(builder.add(text, { field, index }));
+      }
+      while (bytesUnderWay > MAX_UNDER_WAY && !reading.aborted) {
+        await new Promise<void>((resolve) => {
+          roomMade = resolve;
+        });
+      }
+      if (reading.aborted) return undefined;
+    }
+    arrived();
+    send(builder.flush());
+    await Promise.all(underWay);
+    return undefined;
+  };
 
-  for await (const chunk of chunks) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) return "tooLarge";
-    const elements = splitter.push(chunk);
-    if (elements instanceof InvalidJson) return elements;
-    for (const { field, index, bytes: text } of elements) {
-      count += 1;
-      send(builder.add(text, { field, index }));
+  reading.onAbort(() => {
+    chunks.destroy();
+    roomMade();
+  });
+  const stopListening = cancellation.onAbort(() => reading.abort(cancellation.reason));
+  if (cancellation.aborted) reading.abort(cancellation.reason);
+  let refused: InvalidJson | "tooLarge" | undefined;
+  try {
+    refused = await read();
+  } catch (error) {
+    if (!reading.aborted) {
+      // What else breaks a stream is the decompression.
+      if (error !== chunks.errored || error instanceof TransportError) throw error;
+      refused = new InvalidJson("not in the encoding that it is said to be in");
     }
-    while (bytesUnderWay > MAX_UNDER_WAY && !isOver()) {
-      await new Promise<void>((resolve) => {
-        roomMade = resolve;
-      });
-    }
-    if (isOver()) break;
+  } finally {
+    stopListening();
+    const isRead = refused === undefined && !reading.aborted;
+    if (!isRead) reading.abort(OVER);
+    await Promise.all(underWay);
   }
-  send(builder.flush());
-  await Promise.all(underWay);
   if (failure) throw failure.error;
   if (cancellation.aborted) throw cancellation.reason;
-  if (fault) return fault;
+  if (refused || fault) return (refused ?? fault) as InvalidJson | "tooLarge";
   const skeleton = splitter.end();
-  return skeleton instanceof InvalidJson ? skeleton : { skeleton, events };
+  if (skeleton instanceof InvalidJson) return skeleton;
+  tell();
+  return { skeleton, events };
 }

@@ -7,6 +7,8 @@ const IDLE_MS = 10_000;
 /** One that is worked on and one that waits, so that no thread does. */
 const BATCHES_PER_THREAD = 2;
 
+const CLOSED = "The client was closed.";
+
 interface Job {
   readonly request: BatchRequest;
   readonly resolve: (events: CheckedEvent[]) => void;
@@ -16,20 +18,23 @@ interface Job {
 interface Thread {
   readonly worker: Worker;
   readonly jobs: Map<number, Job>;
+  /** Whether it has ever done anything. */
+  hasWorked: boolean;
 }
 
 /** Threads that verify batches of events, as many as there are cores. They start when there is work, and end without it. */
 export class VerifyPool {
   readonly #size: number;
-  readonly #file: URL;
+  readonly #file: URL | undefined;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
   #lastId = 0;
   #endIdle: NodeJS.Timeout | undefined;
   #failed = false;
+  #isClosed = false;
 
   /** With what the threads run; the built `worker.js` beside this file when absent. */
-  constructor(file: URL = new URL("./worker.js", import.meta.url), size: number = availableParallelism()) {
+  constructor(file: URL | undefined = besideThisFile(), size: number = availableParallelism()) {
     this.#file = file;
     this.#size = size;
   }
@@ -47,10 +52,11 @@ export class VerifyPool {
   /**
    * Verifies a batch on one of the threads.
    *
-   * @throws an error when the thread cannot be started, or ends.
+   * @throws an error when the thread cannot be started, or ends, or the pool was closed.
    */
   check(request: Omit<BatchRequest, "id">): Promise<CheckedEvent[]> {
     return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new Error(CLOSED);
       this.#lastId += 1;
       this.#waiting.push({ request: { ...request, id: this.#lastId }, resolve, reject });
       this.#assign();
@@ -59,9 +65,10 @@ export class VerifyPool {
 
   /** Ends the threads; what they were working on fails. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#endIdle);
     const ending = [...this.#threads].map(({ worker }) => worker.terminate());
-    for (const thread of this.#threads) this.#lose(thread, new Error("The client was closed."));
+    for (const thread of this.#threads) this.#lose(thread, new Error(CLOSED));
     await Promise.all(ending);
   }
 
@@ -86,12 +93,21 @@ export class VerifyPool {
     return free && free.jobs.size < BATCHES_PER_THREAD ? free : undefined;
   }
 
-  #start(): Thread {
-    const thread: Thread = { worker: new Worker(this.#file), jobs: new Map() };
+  #start(): Thread | undefined {
+    let worker: Worker;
+    try {
+      worker = new Worker(this.#file as URL);
+    } catch (error) {
+      this.#failed = true;
+      for (const job of this.#waiting.splice(0)) job.reject(error as Error);
+      return undefined;
+    }
+    const thread: Thread = { worker, jobs: new Map(), hasWorked: false };
     this.#threads.add(thread);
     thread.worker.on("message", (answer: BatchAnswer) => this.#take(thread, answer));
     thread.worker.on("error", (error) => {
-      this.#failed = true;
+      // One that worked has died of what it was given; others may go on.
+      if (!thread.hasWorked) this.#failed = true;
       this.#lose(thread, error instanceof Error ? error : new Error(String(error)));
     });
     thread.worker.on("exit", () => this.#lose(thread, new Error("The thread ended.")));
@@ -101,6 +117,7 @@ export class VerifyPool {
   #take(thread: Thread, { id, events }: BatchAnswer): void {
     const job = thread.jobs.get(id);
     thread.jobs.delete(id);
+    thread.hasWorked = true;
     if (thread.jobs.size === 0) thread.worker.unref();
     job?.resolve(events.map((event) => (typeof event === "string" ? { kind: "valid", eventId: event } : event)));
     this.#assign();
@@ -124,5 +141,14 @@ export class VerifyPool {
     thread.jobs.clear();
     if (this.#threads.size > 0 && !this.#failed) return;
     for (const job of this.#waiting.splice(0)) job.reject(error);
+  }
+}
+
+/** Undefined where modules have no place of their own, as in some bundles. */
+function besideThisFile(): URL | undefined {
+  try {
+    return new URL("./worker.js", import.meta.url);
+  } catch {
+    return undefined;
   }
 }

@@ -8,7 +8,8 @@ import { type AnsweredEndpoint, readAnswer } from "../validate/read-outcome.js";
 import type { Place } from "./batch-builder.js";
 import { versionNamedBy } from "./create-event.js";
 import { readEventStream } from "./event-stream.js";
-import { malformed, settle, type Verification, verdict, verifyAnswer } from "./verify-answer.js";
+import { handled } from "./handler-error.js";
+import { malformed, settle, type Verification, verdict } from "./verify-answer.js";
 
 /** A large answer that has begun to come. */
 export interface StreamedAnswer {
@@ -22,16 +23,19 @@ export interface StreamedAnswer {
   readonly input: object;
   /** The most bytes that it may have. */
   readonly maxBytes: number;
+  /** Called when all bytes are there, and only we still work on them. */
+  readonly arrived: () => void;
 }
 
 /**
  * Reads an answer of many events while it comes, each verified as it is there, so that neither its bytes nor, where
- * somebody takes the events, these are ever held together.
+ * somebody takes the events, these are ever held together. The event that we sent, where it came back, is left to
+ * {@link verifyAnswer}.
  *
- * @throws what the cancellation was given, what the stream fails with, or what `onEvent` throws.
+ * @throws what the cancellation was given, a {@link TransportError} when the connection breaks, or a {@link HandlerError}.
  */
 export async function readStreamedAnswer(
-  { status, stream, server, input, maxBytes }: StreamedAnswer,
+  { status, stream, server, input, maxBytes, arrived }: StreamedAnswer,
   endpoint: AnsweredEndpoint<unknown>,
   verification: Verification & { readonly version: RoomVersion },
   cancellation: Cancellation,
@@ -41,10 +45,9 @@ export async function readStreamedAnswer(
   let isCreated = false;
   const take = (event: JsonObject, { field, index }: Place, eventId: string): void | Promise<void> => {
     if (roomId !== undefined && versionNamedBy(event, roomId) === version) isCreated = true;
-    if (onEvent) return onEvent({ event, eventId, field, via: server });
+    if (onEvent) return handled(() => onEvent({ event, eventId, field, via: server }));
     (kept.get(field) as JsonObject[])[index] = event;
   };
-  const stopListening = cancellation.onAbort(() => stream.destroy(cancellation.reason as Error));
   try {
     const read = await readEventStream(
       {
@@ -53,7 +56,8 @@ export async function readStreamedAnswer(
         rules: { version, roomId },
         maxBytes,
         take,
-        progress: (progress) => onProgress?.({ ...progress, via: server }),
+        progress: (progress) => void (onProgress && handled(() => onProgress({ ...progress, via: server }))),
+        arrived,
       },
       verifier,
       cancellation,
@@ -73,12 +77,8 @@ export async function readStreamedAnswer(
     const { events: _events, ...withoutEvents } = endpoint;
     const outcome = await readAnswer(status, skeleton, withoutEvents, server, input);
     if (outcome.kind !== "answer") return outcome;
-    const judged = verdict(outcome, events, verification, version, isWithheld);
-    return judged.kind === "answer" && verification.sentEvent
-      ? await verifyAnswer(judged, server, { ...verification, fields: [] }, cancellation)
-      : judged;
+    return verdict(outcome, events, verification, version, isWithheld);
   } finally {
-    stopListening();
     stream.destroy();
   }
 }

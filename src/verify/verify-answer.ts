@@ -6,6 +6,7 @@ import type { CheckedEvent } from "./batch.js";
 import type { Place } from "./batch-builder.js";
 import { versionNamedBy } from "./create-event.js";
 import type { StreamProgress } from "./event-stream.js";
+import { handled } from "./handler-error.js";
 import { type FetchElsewhere, fetchWhole } from "./repair.js";
 import { type SettledEvent, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
@@ -75,7 +76,7 @@ const isObject = (value: unknown): value is JsonObject =>
  * is left, where no other server has more. The answer's arrays are changed in place.
  *
  * @param server - The server that answered.
- * @throws what the cancellation was given.
+ * @throws what the cancellation was given, or a {@link HandlerError}.
  */
 export async function verifyAnswer(
   answer: Answer,
@@ -88,8 +89,10 @@ export async function verifyAnswer(
   const holder = answer.value as JsonObject;
   const found = eventsOf(holder, fields, sentEvent?.field);
   if (found.length === 0) return answer;
-  const create = verification.version === undefined ? findCreateEvent(found, roomId) : undefined;
-  const version = verification.version ?? create?.version;
+  // A version that was only told by somebody is not believed where the answer can tell it.
+  const isKnown = verification.version !== undefined && (!verification.isClaimed || fields.length === 0);
+  const create = isKnown ? undefined : findCreateEvent(found, roomId);
+  const version = isKnown ? verification.version : create?.version;
   if (version === undefined) {
     return malformed(status, `$.${fields.at(-1)}`, "expected an m.room.create event, which tells the room's version");
   }
@@ -104,7 +107,7 @@ export async function verifyAnswer(
   const events = new VerifiedEvents(version);
   const kept = found.flatMap(({ event, ...place }, at) => {
     const left = events.take(event, expected(checked[at] as CheckedEvent, place, verification), place);
-    return left ? [{ ...place, event: left }] : [];
+    return left ? [{ ...place, event: left, eventId: checked[at]?.eventId ?? "" }] : [];
   });
   const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
   const all = [...kept, ...settled].sort((left, right) => left.index - right.index);
@@ -117,7 +120,22 @@ export async function verifyAnswer(
     if (back) holder[sentEvent.field] = back.event;
     else delete holder[sentEvent.field];
   }
-  return verdict(answer, events, verification, version, isWithheld);
+  const judged = verdict(answer, events, verification, version, isWithheld);
+  if (verification.onEvent && judged.kind === "answer") await handOver(all, holder, server, verification);
+  return judged;
+}
+
+/** Gives the events to whoever takes them; none is left in the answer. */
+async function handOver(
+  events: readonly SettledEvent[],
+  holder: JsonObject,
+  via: string,
+  { fields, onEvent }: Verification,
+): Promise<void> {
+  for (const { field, event, eventId } of events) {
+    if (fields.includes(field)) await handled(() => onEvent?.({ event, eventId, field, via }));
+  }
+  for (const field of fields) if (Array.isArray(holder[field])) holder[field] = [];
 }
 
 /** What became of the doubtful events, once other servers were asked for them. */
@@ -152,11 +170,12 @@ export function verdict(
     return malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`);
   }
   const dropped = [...(answer.dropped ?? []), ...events.dropped];
+  const redacted = [...(answer.redacted ?? []), ...events.redacted];
   return {
     ...answer,
     roomVersion: version,
     ...(dropped.length > 0 && { dropped }),
-    ...(events.redacted.length > 0 && { redacted: events.redacted }),
+    ...(redacted.length > 0 && { redacted }),
     ...(isWithheld && { isWithheld }),
   };
 }
