@@ -76,11 +76,11 @@ export function createVerifyWorld(): VerifyWorld {
   };
 }
 
-/** What an honest resident answers to `state`: a copy, to be changed. */
+/** What an honest resident answers to `state` before the last event, which is no state: a copy, to be changed. */
 export function stateAnswer(room: TestRoom, eventId: string): { pdus: JsonObject[]; auth_chain: JsonObject[] } {
   const copy = (all: readonly { readonly event: JsonObject }[]): JsonObject[] =>
     all.map(({ event }) => structuredClone(event));
-  return { pdus: copy(room.state(eventId)), auth_chain: copy(room.authChain(eventId)) };
+  return { pdus: copy(room.state(eventId)), auth_chain: copy(room.authChain()) };
 }
 
 /** What an honest resident answers to `event`, and to `backfill`. */
