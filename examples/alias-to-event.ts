@@ -1,29 +1,24 @@
 // Looks up a room alias at its server, then fetches an event of the room from the servers which that one names.
-import { createClient, isServerName, SigningKey } from "matrix-federation-sdk";
-import { createTestFederation, reply } from "matrix-federation-sdk/testing";
+import { createClient, isServerName } from "matrix-federation-sdk";
+import { createTestFederation } from "matrix-federation-sdk/testing";
 
 // Set-up: servers in this process that stand in for the federation. The public one needs none of this.
-await using federation = await createTestFederation({ servers: ["alias.example", "busy.example", "cats.example"] });
-federation
-  .server("alias.example")
-  .on("query_directory", reply.json({ room_id: "!cats:cats.example", servers: ["busy.example", "cats.example"] }));
-federation.server("busy.example").on("event", reply.partialState());
-federation
-  .server("cats.example")
-  .on("event", reply.json({ pdus: [{ type: "m.room.message", content: { body: "Miaow" } }] }));
+await using federation = await createTestFederation({ servers: ["me.example", "busy.example", "cats.example"] });
+const cats = federation.createRoom({ creator: "@alice:cats.example", alias: "#cats:cats.example" });
+for (const user of ["@bob:busy.example", "@me:me.example"]) cats.join(user);
+const { eventId } = cats.send("@alice:cats.example", "m.room.message", { body: "Miaow" });
+cats.partial("busy.example");
+const { signingKey } = federation.server("me.example");
 
 // The example.
-await using client = createClient({
-  serverName: "me.example",
-  signingKey: SigningKey.generate(),
-  ...federation.clientOptions,
-});
+await using client = createClient({ serverName: "me.example", signingKey, ...federation.clientOptions });
 
-const { room_id, servers } = await client.queryDirectory("alias.example", { roomAlias: "#cats:alias.example" });
-console.log(`#cats:alias.example is ${room_id}; in the room are ${servers.join(" and ")}.`);
+const { room_id, servers } = await client.queryDirectory("cats.example", { roomAlias: "#cats:cats.example" });
+console.log(`#cats:cats.example is ${room_id}; in the room are ${servers.join(" and ")}.`);
 
 // What a server says are names need not be any.
-const room = client.room(room_id, { residents: servers.filter(isServerName) });
-const { value, via, attempts } = await room.event({ eventId: "$KgUnf_Lh8NtLuNgmuAqtQmzLBVKpiTCzZHUTLZTz1TU" });
+// The room's version, for the verification of its events, is asked for when it is not given.
+const room = client.room(room_id, { residents: servers.filter(isServerName), roomVersion: "10" });
+const { value, via, attempts } = await room.event({ eventId }, { prefer: ["busy.example"] });
 for (const { server, verdict } of attempts) console.log(`${server} was asked for the event: ${verdict}.`);
-console.log(`The event of ${via}:`, value.pdus[0]);
+console.log(`The event, verified, from ${via}:`, value.pdus[0]);
