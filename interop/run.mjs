@@ -1,0 +1,103 @@
+/**
+ * Runs the library against real Synapse homeservers: `npm run interop`, or `npm run interop -- --synapse 1.163.2`.
+ * It installs them once, starts two beside a test federation, plays the scenarios and stops what it started.
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { installSynapse, MissingError } from "./install-synapse.mjs";
+import * as partialReads from "./scenarios/partial-reads.mjs";
+import { World } from "./world.mjs";
+
+const SCENARIO_TIMEOUT_MS = 60_000;
+
+const scenarios = [partialReads];
+const cache = fileURLToPath(new URL("../.cache/interop", import.meta.url));
+const versions = readdirSync(new URL("./synapse", import.meta.url)).map((file) => file.slice(0, -".txt".length));
+
+const { values: options } = parseArgs({
+  options: { synapse: { type: "string", multiple: true }, only: { type: "string", multiple: true } },
+});
+const wanted = options.synapse ?? versions;
+const isWanted = (number) => options.only?.includes(String(number)) ?? true;
+
+/** By Synapse's version: what came of each scenario. */
+const table = new Map();
+let world;
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  // The homeservers are ended at the exit of this process.
+  process.once(signal, () => process.exit(130));
+}
+
+try {
+  for (const version of wanted) table.set(version, await runAll(version));
+} catch (error) {
+  console.error(error instanceof MissingError ? `The interop tests cannot run here. ${error.message}` : error);
+  process.exitCode = 1;
+}
+if (process.exitCode === undefined) report();
+
+async function runAll(version) {
+  const python = await installSynapse(version, cache);
+  const started = performance.now();
+  world = await World.start({ python, folder: join(cache, `run-${version}`) });
+  console.log(`Two homeservers with Synapse ${version} are up (${seconds(started)} s).`);
+  try {
+    const results = [];
+    for (const [index, scenario] of scenarios.entries()) {
+      const number = index + 1;
+      results.push(isWanted(number) ? await play(number, scenario) : "-");
+    }
+    return results;
+  } finally {
+    await world.stop();
+  }
+}
+
+async function play(number, { title, run }) {
+  const started = performance.now();
+  let late;
+  try {
+    const notes = await Promise.race([
+      run(world),
+      new Promise((_, reject) => {
+        const why = new Error(`It was not over after ${SCENARIO_TIMEOUT_MS / 1000} s.`);
+        late = setTimeout(reject, SCENARIO_TIMEOUT_MS, why);
+      }),
+    ]);
+    console.log(`ok    ${number}. ${title} (${seconds(started)} s)`);
+    for (const note of notes ?? []) console.log(`      ${note}`);
+    return "ok";
+  } catch (error) {
+    console.log(`FAIL  ${number}. ${title} (${seconds(started)} s)`);
+    console.log(String(error?.stack ?? error).replace(/^/gm, "      "));
+    return "FAILED";
+  } finally {
+    clearTimeout(late);
+    await world.closeClients();
+  }
+}
+
+function report() {
+  const names = [...table.keys()].map((version) => `Synapse ${version}`);
+  const rows = scenarios.map(({ title }, index) => [
+    `${index + 1}. ${title}`,
+    ...[...table.values()].map((all) => all[index]),
+  ]);
+  const widest = Math.max(...rows.map(([name]) => name.length));
+  const line = ([name, ...cells]) =>
+    `| ${name.padEnd(widest)} | ${cells.map((cell, index) => cell.padEnd(names[index].length)).join(" | ")} |`;
+  console.log(`\n${line(["Scenario", ...names])}`);
+  console.log(line(["-".repeat(widest), ...names.map((name) => "-".repeat(name.length))]));
+  for (const row of rows) console.log(line(row));
+  const results = [...table.values()].flat();
+  const failed = results.filter((result) => result === "FAILED").length;
+  console.log(`\n${results.filter((result) => result === "ok").length} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+function seconds(started) {
+  return ((performance.now() - started) / 1000).toFixed(1);
+}
