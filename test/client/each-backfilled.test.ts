@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { eachBackfilled } from "../../src/client/each-backfilled.js";
 import { eventIdOf } from "../../src/events/hash-event.js";
 import { redactEvent } from "../../src/events/redact-event.js";
 import { signEvent } from "../../src/events/sign-event.js";
@@ -204,6 +205,14 @@ describe("each event of a room backwards", () => {
     const last = add([add([tip])]);
     const events = handle(room).eachBackfilled({ from: [last], pageSize: 2 }, { verify: "none" });
     expect((await eachId(events)).toSorted()).toEqual(allIds(room));
+  });
+
+  test("is told on all branches without verification too, where the room's version is given", async () => {
+    const { room, add, tip } = makeRoom();
+    const merged = add([add([add([tip])]), add([add([tip])])]);
+    const ask = (page: { from: readonly string[]; limit: number }) => handle(room).backfill(page, { verify: "none" });
+    const ids = await eachId(eachBackfilled(ask, { from: [merged], pageSize: 2 }, "10"));
+    expect(ids.toSorted()).toEqual(allIds(room));
   });
 
   test("is not told when nobody answers", async () => {
