@@ -94,7 +94,8 @@ export function createClient(given: ClientOptions = {}): Client {
       );
     const safe = { ...bound(askSafely), request: askSafely };
     const each: Pick<Room, "eachBackfilled" | "eachInHierarchy"> = {
-      eachBackfilled: (input, callOptions) => eachBackfilled((page) => ask(backfill, page, callOptions), input),
+      eachBackfilled: (input, callOptions) =>
+        eachBackfilled((page) => ask(backfill, page, callOptions), input, callOptions?.roomVersion ?? roomVersion),
       eachInHierarchy: (input = {}, callOptions = {}) =>
         eachInHierarchy(
           async (inside, via, page, pageOptions) => {

@@ -94,7 +94,15 @@ export interface KeyringState {
 }
 
 /** Where a document that came by other means was got: from the server itself over its own connection, or a notary. */
-export type LearnedFrom = { readonly server: string } | { readonly notary: string };
+export type LearnedFrom =
+  | {
+      /** The server itself. */
+      readonly server: string;
+    }
+  | {
+      /** The notary. */
+      readonly notary: string;
+    };
 
 /**
  * The keys of other servers: found, checked, remembered. The rules at a glance:
