@@ -103,6 +103,42 @@ describe("onEvent", () => {
     expect({ most, count }).toEqual({ most: 1, count: answer.pdus.length + answer.auth_chain.length });
   });
 
+  test("that is slow keeps a large answer from being read any further", async () => {
+    const room = world.room();
+    const blob = "x".repeat(50_000);
+    for (let at = 0; at < 900; at++) room.sendState(alice, "org.example.blob", `${at}`, { blob });
+    const { eventId } = room.send(alice, "m.room.message", { body: "hi" });
+    const body = Buffer.from(JSON.stringify(stateAnswer(room, eventId)));
+    let sent = 0;
+    world.on("a.example", "state", async ({ response }) => {
+      response.writeHead(200, headers);
+      for (; sent < body.length; sent += 100_000) {
+        await new Promise<void>((resolve) => response.write(body.subarray(sent, sent + 100_000), () => resolve()));
+      }
+      response.end();
+    });
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let count = 0;
+    const onEvent = (): Promise<void> => {
+      count += 1;
+      return released;
+    };
+    const call = read(room, eventId, { onEvent });
+    let before = -1;
+    while (sent === 0 || sent !== before) {
+      before = sent;
+      await sleep(700);
+    }
+    expect(count).toBe(1);
+    expect(sent).toBeLessThan(body.length - 5_000_000);
+    release();
+    expect((await call).via).toBe("a.example");
+    expect(count).toBeGreaterThan(900);
+  });
+
   test("gets what was poisoned in the form that another resident has", async () => {
     const { room, eventId, answer } = crowd(20);
     const bad = { ...answer, pdus: answer.pdus.with(5, poisons.content(answer.pdus[5] as JsonObject)) };
