@@ -1,4 +1,5 @@
-import type { JsonObject } from "../endpoint.js";
+import type { JsonObject, JsonValue } from "../endpoint.js";
+import { quoted } from "../errors.js";
 import { serverOf } from "../events/hash-event.js";
 import { isRoomVersion, type RoomVersion, roomVersions } from "../events/room-versions.js";
 
@@ -7,15 +8,28 @@ import { isRoomVersion, type RoomVersion, roomVersions } from "../events/room-ve
  * Before version 12 it has to be of the server that the room id names; from then on the room id is its hash.
  */
 export function versionNamedBy(event: JsonObject, roomId: string): RoomVersion | undefined {
-  if (event.type !== "m.room.create" || event.state_key !== "") return undefined;
-  const { content, sender } = event;
-  const named = typeof content === "object" && content !== null && !Array.isArray(content) ? content.room_version : "";
-  const version = named ?? "1";
+  if (!isCreateEvent(event)) return undefined;
+  const { sender } = event;
+  const version = namedVersion(event);
   if (!isRoomVersion(version) || typeof sender !== "string") return undefined;
   if (roomVersions[version].roomIdIsCreateEventId) return version;
   const creator = serverOf(sender);
   return event.room_id === roomId && creator !== undefined && creator === serverOf(roomId) ? version : undefined;
 }
 
-/** Whether a value is an `m.room.create` event, by its own word. */
-export const isCreateEvent = (event: JsonObject): boolean => event.type === "m.room.create" && event.state_key === "";
+/** What to say of events that no room version can be told by. */
+export function versionFault(events: readonly JsonObject[]): string {
+  const create = events.find(isCreateEvent);
+  const version = create && namedVersion(create);
+  return create === undefined || isRoomVersion(version)
+    ? "expected an m.room.create event, which tells the room's version"
+    : `the room's version ${quoted(version)} is none that could be verified`;
+}
+
+function namedVersion({ content }: JsonObject): JsonValue {
+  const isContent = typeof content === "object" && content !== null && !Array.isArray(content);
+  return isContent ? (content.room_version ?? "1") : "1";
+}
+
+/** Whether an event is what makes a room, by its own word. */
+const isCreateEvent = ({ type, state_key: key }: JsonObject): boolean => type === "m.room.create" && key === "";

@@ -4,7 +4,7 @@ import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { CheckedEvent } from "./batch.js";
 import type { Place } from "./batch-builder.js";
-import { versionNamedBy } from "./create-event.js";
+import { versionFault, versionNamedBy } from "./create-event.js";
 import type { StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
 import { type FetchElsewhere, fetchWhole } from "./repair.js";
@@ -94,7 +94,7 @@ export async function verifyAnswer(
   const create = isKnown ? undefined : findCreateEvent(found, roomId);
   const version = isKnown ? verification.version : create?.version;
   if (version === undefined) {
-    return malformed(status, `$.${fields.at(-1)}`, "expected an m.room.create event, which tells the room's version");
+    return malformed(status, `$.${fields.at(-1)}`, versionFault(found.map(({ event }) => event)));
   }
   const checked = await verifier.check(
     found.map(({ event }) => event),

@@ -156,4 +156,19 @@ describe("one poisoned event of an answer that is read whole", () => {
     expect(unverified.value.pdus).toEqual([poisons.content(event)]);
     expect(unverified.roomVersion).toBeUndefined();
   });
+
+  test("of very many poisoned events no more than 200 are asked of others; of the rest the redacted form is there", async () => {
+    const room = world.room();
+    const events = talk(room, 230).map(({ event }) => event);
+    const { eventId } = room.send(alice, "m.room.message", { body: "last" });
+    const view = world.view(room, world.client(), "10");
+    world.on("a.example", "backfill", json(transactionOf(...events.map(poisons.content))));
+    const { value, redacted, dropped } = await view.backfill({ from: [eventId], limit: 300 });
+    expect({ events: value.pdus.length, redacted: redacted.length, dropped }).toEqual({
+      events: 230,
+      redacted: 30,
+      dropped: [],
+    });
+    expect(world.askedInAll("event")).toBe(200);
+  });
 });
