@@ -4,14 +4,13 @@ import {
   type EmptyResponse,
   empty,
   type MakeMembershipResponse,
-  notInRoom,
   notInRoomOrVersionUnknown,
   pairWith,
   SEND_TIMEOUT_MS,
   sendingEvent,
   template,
 } from "./membership.js";
-import type { PduLike } from "./room-reads.js";
+import { notHere, type PduLike } from "./room-reads.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
 
@@ -29,8 +28,9 @@ export const makeLeave: Endpoint<MakeLeaveInput, MakeMembershipResponse, "reside
   path: "/_matrix/federation/v1/make_leave/{roomId}/{userId}",
   audience: "resident",
   errors: [{ status: 403, errcode: "M_FORBIDDEN" }],
-  nextResidentOn: notInRoom,
-  // No disguise: of the membership requests, this is the only one that Synapse answers in partial state too.
+  // No disguise: of the membership requests, this is the only one that Synapse does not turn away in partial state. But it
+  // does not know all members then, and says of those that it does not know what it says of others: M_FORBIDDEN.
+  nextResidentOn: notHere,
   response: guard<MakeMembershipResponse>(template),
   spec: `${SPEC}#get_matrixfederationv1make_leaveroomiduserid`,
 });

@@ -169,7 +169,7 @@ export const verdictRules: readonly VerdictRule[] = [
   },
   {
     verdict: "notYetPropagated",
-    rule: "M_FORBIDDEN on a room read soon after our join, from another server than the one we joined through",
+    rule: "M_FORBIDDEN on a room read or make_leave soon after our join, from another server than the one we joined through",
     when: onError(
       (error, endpoint, { server, joinedVia }) =>
         error.errcode === "M_FORBIDDEN" &&
@@ -180,7 +180,7 @@ export const verdictRules: readonly VerdictRule[] = [
   },
   {
     verdict: "notResident",
-    rule: "M_NOT_FOUND, or M_FORBIDDEN on a room read, of a server that another resident may stand in for",
+    rule: "M_NOT_FOUND, or M_FORBIDDEN on a room read or make_leave, of a server that another resident may stand in for",
     when: onError(
       (error, endpoint) =>
         (error.errcode === "M_NOT_FOUND" || error.errcode === "M_FORBIDDEN") && letsOthersTry(error, endpoint),

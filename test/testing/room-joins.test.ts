@@ -106,3 +106,15 @@ test("a user leaves with make_leave and send_leave, and the server is no residen
   const { eventId } = room.createEvent;
   await expect(calls.stateIds({ eventId })).rejects.toMatchObject({ code: "ERR_ALL_FAILED" });
 });
+
+test("a resident in partial state does not know who is there to leave, as Synapse does not; another one does", async () => {
+  const room = federation.createRoom({ creator: alice });
+  room.join(bob);
+  await joinAs(federation, asC, room, carol);
+  room.partial("b.example");
+  const { attempts } = await inRoom(asC, room, ["b.example", "a.example"]).makeLeave({ userId: carol });
+  expect(attempts.map(({ server, verdict, errcode }) => [server, verdict, errcode])).toEqual([
+    ["b.example", "notResident", "M_FORBIDDEN"],
+    ["a.example", "answered", undefined],
+  ]);
+});
