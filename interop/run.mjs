@@ -7,12 +7,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { installSynapse, MissingError } from "./install-synapse.mjs";
+import * as allPartial from "./scenarios/all-partial.mjs";
+import * as joiningSynapse from "./scenarios/joining-synapse.mjs";
+import * as outages from "./scenarios/outages.mjs";
+import * as partialHistory from "./scenarios/partial-history.mjs";
+import * as partialJoins from "./scenarios/partial-joins.mjs";
 import * as partialReads from "./scenarios/partial-reads.mjs";
 import { World } from "./world.mjs";
 
 const SCENARIO_TIMEOUT_MS = 60_000;
 
-const scenarios = [partialReads];
+const scenarios = [partialReads, partialJoins, partialHistory, allPartial, joiningSynapse, outages];
 const cache = fileURLToPath(new URL("../.cache/interop", import.meta.url));
 const versions = readdirSync(new URL("./synapse", import.meta.url)).map((file) => file.slice(0, -".txt".length));
 

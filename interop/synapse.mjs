@@ -38,6 +38,7 @@ export class Synapse {
   constructor(parts) {
     this.#parts = parts;
     this.name = parts.name;
+    this.port = Number(parts.name.slice(parts.name.lastIndexOf(":") + 1));
   }
 
   /** Writes its configuration. */
@@ -197,6 +198,20 @@ export class Account {
       `/join/${encodeURIComponent(roomId)}?server_name=${encodeURIComponent(through)}`,
       {},
     );
+  }
+
+  /** Settles when the homeserver has an event and the user may see it. */
+  async has(roomId, eventId) {
+    const path = `/rooms/${encodeURIComponent(roomId)}/event/${encodeURIComponent(eventId)}`;
+    const ends = performance.now() + API_TIMEOUT_MS;
+    for (;;) {
+      try {
+        return await this.call("GET", path);
+      } catch (error) {
+        if (performance.now() > ends) throw error;
+        await sleep(50);
+      }
+    }
   }
 
   /** Sends a message. */

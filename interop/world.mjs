@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -48,10 +50,10 @@ export class World {
     await this.federation.close();
   }
 
-  /** A client that speaks for our server, and has no memory yet. */
-  client(options = {}) {
+  /** A client that speaks for our server, or another one of the federation, and has no memory yet. */
+  client({ speaksFor = this.ours, ...options } = {}) {
     const { dns, ca, allowAddress, proxy } = this.federation.clientOptions;
-    const { name: serverName, signingKey } = this.ours;
+    const { name: serverName, signingKey } = speaksFor;
     const client = createClient({ dns, ca, allowAddress, proxy, serverName, signingKey, ...options });
     this.#clients.push(client);
     return client;
@@ -67,12 +69,23 @@ export class World {
     return `@${localpart}:${server.name}`;
   }
 
-  /** A room of the test federation, with a user of each of its servers. */
-  createRoom(options = {}) {
+  /** A room of the test federation, with a user of each of its servers, or without us. */
+  createRoom({ isOursIn = true, ...options } = {}) {
     const room = this.federation.createRoom({ creator: this.user(this.first), name: "Interop", ...options });
     room.join(this.user(this.second));
-    room.join(this.user(this.ours));
+    if (isOursIn) room.join(this.user(this.ours));
     return room;
+  }
+
+  /** A user of a server of the federation says something, which is sent to another user's homeserver. */
+  async say(room, server, body, account) {
+    const { eventId, event } = room.send(this.user(server), "m.room.message", { msgtype: "m.text", body });
+    const transaction = { txnId: randomUUID(), originServerTs: Date.now(), pdus: [event] };
+    const { pdus } = await this.client({ speaksFor: server }).sendTransaction(account.synapse.name, transaction);
+    assert.deepEqual(pdus, { [eventId]: {} });
+    // Synapse says that it took an event before it has it in the room.
+    await account.has(room.roomId, eventId);
+    return { eventId, event };
   }
 
   /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { UNSTABLE_PARTIAL_STATE_ERRCODE } from "matrix-federation-sdk";
+import { answeredBy, partialAt, trailOf } from "../trail.mjs";
 
 export const title = "What Synapse cannot read to us in partial state, another resident does";
 
@@ -16,11 +17,7 @@ export async function run(world) {
     // Without the room's version, the client would first ask for that.
     const asked = () => client.room(room.roomId, { residents, roomVersion: room.version })[call](input);
     const { via, attempts } = await asked();
-    const trail = attempts.map(({ server, verdict, status, errcode }) => ({ server, verdict, status, errcode }));
-    assert.deepEqual(trail, [
-      { server: synapse.name, verdict: "partialState", status: 403, errcode: UNSTABLE_PARTIAL_STATE_ERRCODE },
-      { server: second.name, verdict: "answered", status: 200, errcode: undefined },
-    ]);
+    assert.deepEqual(trailOf(attempts), [partialAt(synapse, 403, UNSTABLE_PARTIAL_STATE_ERRCODE), answeredBy(second)]);
     assert.equal(via, second.name);
     const { failures, retryAt, misbehaviours } = await client.backoff.get(synapse.name);
     assert.deepEqual({ failures, retryAt, misbehaviours }, { failures: 0, retryAt: undefined, misbehaviours: 0 });

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { eventIdOf, signEvent } from "matrix-federation-sdk/crypto";
+import { answeredBy, partialAt, trailOf } from "../trail.mjs";
+import { versions } from "../world.mjs";
+
+export const title = "A join that Synapse in partial state turns away succeeds through another resident";
+
+export async function run(world) {
+  const { first, second, ours, sam } = world;
+  const [synapse] = world.synapses;
+  const room = world.createRoom();
+  const { release } = await world.joinPartially(sam, room, first);
+  const residents = [synapse.name, second.name];
+  // A client without a memory each time, so that Synapse is asked.
+  const calls = () => world.client().room(room.roomId, { residents, roomVersion: room.version });
+  const trail = [partialAt(synapse, 404, "M_NOT_FOUND"), answeredBy(second)];
+  const { name, signingKey } = ours;
+
+  const userId = world.user(ours, "late");
+  const template = await calls().makeJoin({ userId, ver: versions });
+  assert.deepEqual(trailOf(template.attempts), trail);
+  const event = signEvent(template.value.event, room.version, name, signingKey);
+  const eventId = eventIdOf(event, room.version);
+  const joined = await calls().sendJoin({ eventId, event, omitMembers: true });
+  assert.deepEqual(trailOf(joined.attempts), trail);
+  assert.deepEqual(joined.dropped, []);
+  assert.ok(joined.value.members_omitted);
+  assert.ok(room.has(eventId));
+
+  // A template for leaving it would make, but only for those of whom it knows that they are in the room.
+  const left = await calls().makeLeave({ userId });
+  assert.deepEqual(trailOf(left.attempts), [
+    { ...trail[0], verdict: "notResident", status: 403, errcode: "M_FORBIDDEN" },
+    trail[1],
+  ]);
+  const leave = signEvent(left.value.event, room.version, name, signingKey);
+  const leaveId = eventIdOf(leave, room.version);
+  const gone = await calls().sendLeave({ eventId: leaveId, event: leave });
+  assert.deepEqual(trailOf(gone.attempts), trail);
+  assert.ok(room.has(leaveId));
+  await release();
+}
