@@ -1,7 +1,10 @@
 import type { JsonObject } from "../endpoint.js";
+import { quoted } from "../errors.js";
+import type { KeyOf } from "../events/verify-event.js";
 import { signJson } from "../sign/signed-json.js";
 import type { SigningKey } from "../sign/signing-key.js";
 import type { Behaviour } from "./behaviour.js";
+import { invited } from "./invites.js";
 import { json, matrixError } from "./reply-plain.js";
 import { type HostedRooms, roomBehaviour } from "./room-host.js";
 import { bodyOf, pathFields } from "./room-question.js";
@@ -45,12 +48,21 @@ function notary({ signers }: DefaultAnswers): Behaviour {
   };
 }
 
-const unrecognized: Behaviour = matrixError(404, "M_UNRECOGNIZED", "Unrecognized request");
+/** Says to whoever wrote the test what is missing in it. */
+const unrecognized: Behaviour = async (exchange) => {
+  const { endpoint, method, uri } = exchange.request;
+  const [path = ""] = uri.split("?", 1);
+  const target = endpoint === undefined ? `{ method: ${quoted(method)}, path: ${quoted(path)} }` : quoted(endpoint);
+  const error = `Unrecognized request: nothing answers it here. Set what does with server.on(${target}, …).`;
+  await matrixError(404, "M_UNRECOGNIZED", error)(exchange);
+};
 
 /** What the servers of a federation have in common. */
 export interface DefaultAnswers {
   /** Their signing keys, and those of servers that were made up, by server name. */
   readonly signers: ReadonlyMap<string, SigningKey>;
+  /** The public keys of all servers that the federation trusts. */
+  readonly keyOf: KeyOf;
   /** Their rooms. */
   readonly rooms: HostedRooms;
 }
@@ -60,5 +72,6 @@ export function defaultBehaviour(endpoint: string | undefined, shared: DefaultAn
   if (endpoint === "version") return version;
   if (endpoint === "server_keys") return serverKeys;
   if (endpoint === "query_keys" || endpoint === "query_server_keys") return notary(shared);
+  if (endpoint === "invite") return invited(shared.keyOf);
   return roomBehaviour(endpoint, shared.rooms) ?? unrecognized;
 }

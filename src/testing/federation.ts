@@ -1,5 +1,7 @@
 import type { ConnectTo } from "../connect/target.js";
 import { OptionError, quoted } from "../errors.js";
+import type { KeyOf } from "../events/verify-event.js";
+import { decodeBase64 } from "../sign/base64.js";
 import { SigningKey } from "../sign/signing-key.js";
 import { createAuthority, type IssuedCertificate } from "./authority.js";
 import { plainHost, splitName } from "./host-port.js";
@@ -14,14 +16,14 @@ export interface TestServerOptions {
   /** The server name, with or without a port. */
   readonly name: string;
   /** Whether nothing listens at its port, until `start()`; false when absent. */
-  readonly dead?: boolean;
+  readonly dead?: boolean | undefined;
   /** The host that its certificate is for; the server's own when absent. */
-  readonly certificateFor?: string;
+  readonly certificateFor?: string | undefined;
   /**
    * Its port on 127.0.0.1; a free one when absent. A homeserver in another process, which does not know of `connectTo`,
    * finds a server that is named `localhost:8450` at the port 8450.
    */
-  readonly port?: number;
+  readonly port?: number | undefined;
 }
 
 /** What a test federation shall have. */
@@ -101,6 +103,11 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
     trustedKeys.set(serverName, new Map(trustedKeys.get(serverName)).set(keyId, publicKey));
   };
 
+  const keyOf: KeyOf = (server, keyId) => {
+    const publicKey = decodeBase64(trustedKeys.get(server)?.get(keyId));
+    return publicKey && { publicKey };
+  };
+
   const names = new Set<string>();
   for (const { name } of options) {
     if (names.has(name))
@@ -119,7 +126,7 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
         signingKey,
         certificate: await authority.issue(splitName(certificateFor).host),
         trustedKeys,
-        defaults: { signers, rooms },
+        defaults: { signers, keyOf, rooms },
       });
     }),
   );
@@ -142,7 +149,7 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
       if (!server) throw new OptionError("ERR_OPTION", `The test federation has no server named ${quoted(name)}.`);
       return server;
     },
-    createRoom: createRoomMaker({ names: [...names], signers, trustedKeys, trust, rooms }),
+    createRoom: createRoomMaker({ names: [...names], signers, keyOf, trust, rooms }),
     publicKeys: trustedKeys,
     trust,
     issueCertificate: authority.issue,

@@ -8,9 +8,9 @@ import { type Behaviour, untilOver } from "./behaviour.js";
 /** What an endless body is made of. */
 export interface EndlessReply {
   /** What is sent over and over; 64 KiB of spaces, which are valid JSON so far, when absent. */
-  readonly chunk?: string | Uint8Array;
+  readonly chunk?: string | Uint8Array | undefined;
   /** Whether the body is compressed with gzip, so that few bytes on the wire become very many; false when absent. */
-  readonly gzip?: boolean;
+  readonly gzip?: boolean | undefined;
 }
 
 /** Status 200 and a body that never ends. It is sent no faster than the client reads, and stops when the client goes. */
@@ -35,9 +35,9 @@ export function endless({ chunk = " ".repeat(64 * 1024), gzip = false }: Endless
 /** Where a response falls silent. */
 export interface StallReply {
   /** How many bytes of the body are sent before the silence; 0 (the headers alone) when absent. */
-  readonly afterBytes?: number;
+  readonly afterBytes?: number | undefined;
   /** The body, which `Content-Length` announces in full; an empty JSON object and some spaces when absent. */
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | undefined;
 }
 
 /** Status 200 and the headers, a part of the body, then silence with the connection open. */
@@ -56,7 +56,7 @@ export function stallBeforeHeaders(): Behaviour {
 /** When a connection is reset. */
 export interface ResetReply {
   /** Before anything of the response was sent, or in the middle of its body; `beforeResponse` when absent. */
-  readonly when?: "beforeResponse" | "midBody";
+  readonly when?: "beforeResponse" | "midBody" | undefined;
 }
 
 /** The connection ends with a TCP reset. */

@@ -7,15 +7,15 @@ import { raw } from "./reply-plain.js";
 /** A file as the media endpoints send it. */
 export interface MediaReply {
   /** The file; empty when absent. */
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | undefined;
   /** Its media type; `application/octet-stream` when absent. */
-  readonly contentType?: string;
+  readonly contentType?: string | undefined;
   /** Its name, for `Content-Disposition`; without that header when absent. Any name, also one that is harmful. */
-  readonly filename?: string;
+  readonly filename?: string | undefined;
   /** More headers of the file's part, or others instead of these; they are sent as they stand. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** The JSON of the first part; an empty object when absent. */
-  readonly metadata?: JsonObject;
+  readonly metadata?: JsonObject | undefined;
 }
 
 /**

@@ -6,11 +6,11 @@ import type { Behaviour } from "./behaviour.js";
 /** A whole response, byte for byte. */
 export interface RawReply {
   /** The HTTP status; 200 when absent. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** The headers. `Content-Length` is added when neither it nor `Transfer-Encoding` is there. */
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /** The body; empty when absent. */
-  readonly body?: string | Uint8Array;
+  readonly body?: string | Uint8Array | undefined;
 }
 
 /** Exactly this response. */
@@ -67,9 +67,9 @@ export function matrixError(
 /** What a partial-state error looks like. */
 export interface PartialStateReply {
   /** The error code; the unstable one of MSC3895, which Synapse sends, when absent. */
-  readonly errcode?: string;
+  readonly errcode?: string | undefined;
   /** The HTTP status; 403, as Synapse, when absent. */
-  readonly status?: number;
+  readonly status?: number | undefined;
 }
 
 /**
@@ -100,9 +100,9 @@ export function approximateMembership(): Behaviour {
 /** When a rate-limited client may come back. */
 export interface RateLimitHints {
   /** `retry_after_ms` of the body, in milliseconds; left out when absent. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** The `Retry-After` header, as it stands: seconds or an HTTP date; left out when absent. */
-  readonly retryAfterHeader?: string;
+  readonly retryAfterHeader?: string | undefined;
 }
 
 /** 429 `M_LIMIT_EXCEEDED`, with or without a hint when to come back. */

@@ -16,7 +16,8 @@ export interface HostedRooms {
 }
 
 const answers: Readonly<Record<string, RoomAnswer>> = { ...roomReads, ...roomJoins };
-const unsigned = matrixError(
+/** What a server says to a request that has to be signed and is not. */
+export const unsigned: Behaviour = matrixError(
   401,
   "M_UNAUTHORIZED",
   "No signature of the request holds with a key that is trusted here.",

@@ -117,7 +117,11 @@ export class HostedRoom {
    * @throws {@link OptionError} `ERR_INPUT` when the room does not let it in, or no server of the federation can sign it.
    */
   add(fields: NewEvent): LogEntry {
-    const server = serverOf(fields.sender) ?? "";
+    const server = serverOf(fields.sender);
+    if (!fields.sender.startsWith("@") || server === undefined) {
+      const example = "@alice:a.example";
+      throw new OptionError("ERR_INPUT", `${quoted(fields.sender)} is no user id; one looks like ${quoted(example)}.`);
+    }
     // A copy, for the caller may go on with the content.
     let event = this.template({ ...fields, content: structuredClone(fields.content) });
     const reason = refusal(event, this.state, this.rules);

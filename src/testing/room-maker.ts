@@ -1,12 +1,10 @@
 import { OptionError, quoted } from "../errors.js";
-import type { EventKey } from "../events/verify-event.js";
-import { decodeBase64 } from "../sign/base64.js";
+import type { KeyOf } from "../events/verify-event.js";
 import { SigningKey } from "../sign/signing-key.js";
 import { type CrowdOptions, TestRoom, type TestRoomOptions } from "./room.js";
 import type { HostedRooms } from "./room-host.js";
 import { HostedRoom, type RoomWorld } from "./room-hosted.js";
 import { membershipOf } from "./room-rules.js";
-import type { TrustedKeys } from "./signature-oracle.js";
 
 /** What rooms are made with. */
 export interface RoomMakerParts {
@@ -15,7 +13,7 @@ export interface RoomMakerParts {
   /** The signing keys of the federation's servers, by server name; those of servers that are made up are added. */
   readonly signers: Map<string, SigningKey>;
   /** The keys that signatures of events are checked with. */
-  readonly trustedKeys: TrustedKeys;
+  readonly keyOf: KeyOf;
   /** Makes a key one of them. */
   readonly trust: (serverName: string, keyId: string, publicKey: string) => void;
   /** Where the rooms are put, for the servers to find. */
@@ -24,13 +22,10 @@ export interface RoomMakerParts {
 
 /** Makes the function that makes a federation's rooms. */
 export function createRoomMaker(parts: RoomMakerParts): (options: TestRoomOptions) => TestRoom {
-  const { names, signers, trustedKeys, trust, rooms } = parts;
+  const { names, signers, keyOf, trust, rooms } = parts;
   const world: RoomWorld = {
     signerOf: (server) => signers.get(server),
-    keyOf: (server, keyId): EventKey | undefined => {
-      const publicKey = decodeBase64(trustedKeys.get(server)?.get(keyId));
-      return publicKey && { publicKey };
-    },
+    keyOf,
     isMember: (roomId, user) => {
       const room = rooms.byId.get(roomId);
       return room !== undefined && membershipOf(room.state, user) === "join";

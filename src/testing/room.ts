@@ -7,18 +7,18 @@ import type { LogEntry, RoomEvent } from "./room-log.js";
 
 /** What a room of a test federation shall be. */
 export interface TestRoomOptions {
-  /** The user who creates it; of a server of the federation. */
+  /** The user id of who creates it, such as `@alice:a.example`: of a server of the federation. */
   readonly creator: string;
   /** The room's version; 10 when absent. */
-  readonly version?: RoomVersion;
+  readonly version?: RoomVersion | undefined;
   /** Who may join; everybody when absent. */
-  readonly joinRule?: TestJoinRule;
+  readonly joinRule?: TestJoinRule | undefined;
   /** The ids of the rooms whose members may join, where the join rule is `restricted`. */
-  readonly allow?: readonly string[];
+  readonly allow?: readonly string[] | undefined;
   /** The room's alias, which all servers in the room resolve. */
-  readonly alias?: string;
+  readonly alias?: string | undefined;
   /** The room's name. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** Many members at once. */
@@ -28,7 +28,7 @@ export interface CrowdOptions {
    * `crowd-1.invalid` and so on. Those are nowhere, but every server of the federation is a notary that has their keys.
    * The federation's servers when absent.
    */
-  readonly servers?: readonly string[] | number;
+  readonly servers?: readonly string[] | number | undefined;
 }
 
 /**

@@ -37,7 +37,7 @@ export interface TestServerParts {
 /** What is held back: see {@link TestServer.hold}. */
 export interface HoldOptions {
   /** Only requests about this room; all when absent. */
-  readonly room?: TestRoom;
+  readonly room?: TestRoom | undefined;
 }
 
 /** Answers that are held back. */
@@ -94,8 +94,8 @@ export class TestServer {
   /**
    * Sets how requests are answered. What was set last wins; `*` comes after everything else, whenever it was set.
    *
-   * Without a behaviour, `version` and the endpoints for keys answer properly, and those for rooms when the federation
-   * has rooms. Everything else is a 404 `M_UNRECOGNIZED`.
+   * Without a behaviour, `version`, `invite` and the endpoints for keys answer properly, and those for rooms when the
+   * federation has rooms. Everything else is a 404 `M_UNRECOGNIZED`, whose text says what to set.
    *
    * @throws {@link OptionError} `ERR_OPTION` for a name that no endpoint has.
    */

@@ -145,6 +145,14 @@ test("unscripted: a key document signed by the server, and 404 for the rest", as
   }
 });
 
+test("what nothing answers says how to set what does", async () => {
+  const told = async (path: string): Promise<string> => (await ask(federation, "a.test", { path })).json().error;
+  expect(await told("/_matrix/federation/v1/state_ids/!r")).toBe(
+    'Unrecognized request: nothing answers it here. Set what does with server.on("state_ids", …).',
+  );
+  expect(await told("/own/x?q=1")).toContain('server.on({ method: "GET", path: "/own/x" }, …)');
+});
+
 test("requests are recorded as they were on the wire", async () => {
   const before = Date.now();
   const uri = "/_matrix/federation/v1/get_missing_events/%21r%3Aa.test?x=%2f&y=";

@@ -4,7 +4,7 @@ import { eventIdOf, roomIdOf } from "../../src/events/hash-event.js";
 import type { RoomVersion } from "../../src/events/room-versions.js";
 import { signEvent } from "../../src/events/sign-event.js";
 import type { Client } from "../../src/index.js";
-import { createTestFederation, type TestFederation } from "../../src/testing.js";
+import { createTestFederation, reply, type TestFederation } from "../../src/testing.js";
 import { anyEvent, anyJson } from "../events/any-event.js";
 import { clientOf, idsOf, inRoom, joinAs, verdictOn, versions } from "./room-client.js";
 
@@ -212,6 +212,34 @@ test("what a test does to a content afterwards changes no event", () => {
   const { event } = room.send(alice, "m.room.message", content);
   content.nested.a = 2;
   expect(verdictOn(federation, event, "10")).toBe("valid");
+});
+
+test("who is named by something else than a user id is told what one looks like", () => {
+  const taught = { code: "ERR_INPUT", message: expect.stringContaining('one looks like "@alice:a.example"') };
+  for (const creator of ["alice", "@alice", "a.example", ":a.example", ""]) {
+    expect(() => federation.createRoom({ creator })).toThrow(expect.objectContaining(taught));
+  }
+  const room = federation.createRoom({ creator: alice });
+  expect(() => room.send("bob", "m.room.message", {})).toThrow(expect.objectContaining({ code: "ERR_INPUT" }));
+});
+
+test("options that may be undefined can be passed as they are", async () => {
+  const version: RoomVersion | undefined = undefined;
+  const absent = undefined as string | undefined;
+  const options = { version, joinRule: undefined, allow: undefined, alias: absent, name: absent };
+  const room = federation.createRoom({ creator: alice, ...options });
+  expect(room.version).toBe("10");
+  room.addMembers(1, { servers: undefined });
+  federation.server("a.example").hold("state", { room: undefined }).release();
+  const server = { name: "d.example", dead: undefined, certificateFor: absent, port: undefined };
+  await (await createTestFederation({ servers: [server] })).close();
+  reply.raw({ status: undefined, headers: undefined, body: undefined });
+  reply.media({ body: undefined, contentType: absent, filename: absent, headers: undefined, metadata: undefined });
+  reply.partialState({ errcode: absent, status: undefined });
+  reply.rateLimited({ retryAfterMs: undefined, retryAfterHeader: absent });
+  reply.stall({ afterBytes: undefined, body: absent });
+  reply.endless({ chunk: absent, gzip: undefined });
+  reply.reset({ when: undefined });
 });
 
 test("the test is told what it does wrong", () => {
