@@ -95,7 +95,12 @@ export function createClient(given: ClientOptions = {}): Client {
     const safe = { ...bound(askSafely), request: askSafely };
     const each: Pick<Room, "eachBackfilled" | "eachInHierarchy"> = {
       eachBackfilled: (input, callOptions) =>
-        eachBackfilled((page) => ask(backfill, page, callOptions), input, callOptions?.roomVersion ?? roomVersion),
+        eachBackfilled(
+          // Whoever took the events would leave the pages empty.
+          (page) => ask(backfill, page, callOptions && { ...callOptions, onEvent: undefined, onProgress: undefined }),
+          input,
+          callOptions?.roomVersion ?? roomVersion,
+        ),
       eachInHierarchy: (input = {}, callOptions = {}) =>
         eachInHierarchy(
           async (inside, via, page, pageOptions) => {

@@ -151,7 +151,7 @@ async function readResponse(
   const { maxResponseBytes: maxBytes } = endpoint;
   if (stream && isStreaming(endpoint, verification)) {
     return readStreamedAnswer(
-      { status, stream, server, input, maxBytes, arrived },
+      { status, stream, server, input, maxBytes, totalBytes: lengthOf(headers), arrived },
       endpoint,
       verification,
       cancellation,
@@ -169,6 +169,14 @@ function withoutSecrets({ errcode, ...rest }: ErrorOutcome, secrets: readonly st
   const isCode = errcode !== undefined && /^[A-Z][A-Z0-9_.]{0,60}$/.test(errcode);
   const isClean = isCode && !secrets.some((secret) => errcode.includes(secret));
   return { ...rest, text: "", ...(isClean && { errcode }) };
+}
+
+/** How many bytes a body has, where its server says so, and they are not compressed. */
+function lengthOf({
+  "content-length": length,
+  "content-encoding": encoding,
+}: StreamedResponse["headers"]): number | undefined {
+  return encoding === undefined && typeof length === "string" && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
 
 /** Sends to where the server is. Where a remembered answer leads to nobody any more, the name is resolved afresh, once. */

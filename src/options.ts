@@ -78,7 +78,7 @@ export interface RoomCallOptions extends CallOptions {
   /** The room's version, without which no event can be verified; when absent, it is asked for, once. */
   readonly roomVersion?: RoomVersion | undefined;
   /**
-   * Takes each event as soon as it is verified, in no certain order; it is waited for. The arrays of events in the answer
+   * Takes each event as soon as it is verified, one at a time and in no certain order; it is waited for. The arrays of events in the answer
    * are then empty, so that a large one needs little memory. Only once the call has succeeded is all of it true: see
    * {@link VerifiedEvent.via}.
    */

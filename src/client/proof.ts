@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import { Cancellation } from "../cancellation.js";
 import type { Endpoint, JsonObject } from "../endpoint.js";
 import { event, eventAuth } from "../endpoints/room-reads.js";
+import { FailoverError } from "../errors.js";
 import { isRoomVersion, type RoomVersion } from "../events/room-versions.js";
 import type { RoomCallOptions } from "../options.js";
 import { versionNamedBy } from "../verify/create-event.js";
@@ -12,6 +13,7 @@ import type { SafeAnswer } from "./calls.js";
 import type { Job, Runner } from "./runner.js";
 
 const MAX_ROOMS = 10_000;
+const UNPROVED_FOR_MS = 600_000;
 /** How long another server may take for an event that one had not whole. */
 const ELSEWHERE_TIMEOUT_MS = 10_000;
 /** So many servers are asked for it: where none of them has it whole, it has been redacted. */
@@ -35,6 +37,8 @@ export class Proof {
   readonly #run: Runner["run"];
   readonly #verifier: Verifier;
   readonly #versions = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
+  /** By `m.room.create` events that nobody has the key for; believed for a while, for nothing holds by a wrong one. */
+  readonly #unproved = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS, ttl: UNPROVED_FOR_MS });
   /** As `make_join` and `make_knock` told them, which nobody vouches for. */
   readonly #claimed = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
 
@@ -49,21 +53,20 @@ export class Proof {
    *
    * @returns the failure of that, where it cannot be had.
    */
-  async verificationFor<Output>(
-    call: ProvedCall<Output>,
-  ): Promise<Verification | Extract<SafeAnswer<never>, { ok: false }>> {
+  async verificationFor<Output>(call: ProvedCall<Output>): Promise<Verification | Failed> {
     const { job, input } = call;
     const { endpoint, options, oneServer } = job;
     const { proof = {}, events: fields = [] } = endpoint;
     const { roomVersion, onEvent, onProgress } = options;
     let { roomId } = input as { roomId?: string };
-    let version = roomVersion ?? (roomId === undefined ? undefined : this.#versions.get(roomId));
+    let version = roomVersion ?? this.#knownVersion(roomId);
     const about = proof.about?.(input);
     if (version === undefined && about !== undefined) {
       const told = await this.#askVersion(call, roomId, about);
-      if ("ok" in told) return told;
+      if ("ok" in told) return oneServer ? told : withoutVersion(told, endpoint);
       ({ version, roomId } = told);
     }
+    const room = roomId;
     const claimed = roomId !== undefined && about === undefined ? this.#claimed.get(roomId) : undefined;
     const { sent } = proof;
     return {
@@ -71,6 +74,7 @@ export class Proof {
       roomId,
       version: version ?? claimed,
       isClaimed: version === undefined,
+      onVersion: (proved) => void (room !== undefined && this.#versions.set(room, proved)),
       fields,
       onlyEvent: proof.only?.(input),
       sentEvent: sent && { field: sent.field, eventId: sent.eventId(input) },
@@ -88,7 +92,6 @@ export class Proof {
   learn(endpoint: Endpoint<never, unknown>, input: object, answer: SafeAnswer<unknown>): void {
     const { roomId } = input as { roomId?: string };
     if (!answer.ok || roomId === undefined) return;
-    if (answer.roomVersion !== undefined) this.#versions.set(roomId, answer.roomVersion);
     const claimed = endpoint.roomVersionIn?.(answer.value);
     if (isRoomVersion(claimed)) this.#claimed.set(roomId, claimed);
   }
@@ -98,9 +101,7 @@ export class Proof {
     { job, candidates, timeoutMs }: ProvedCall<Output>,
     roomId: string | undefined,
     eventId: string,
-  ): Promise<
-    { readonly version: RoomVersion | undefined; readonly roomId: string } | Extract<SafeAnswer<never>, { ok: false }>
-  > {
+  ): Promise<{ readonly version: RoomVersion | undefined; readonly roomId: string } | Failed> {
     const deadline = performance.now() + timeoutMs;
     const options = (): RoomCallOptions => {
       const timeout = Math.max(1, deadline - performance.now());
@@ -114,7 +115,7 @@ export class Proof {
       const [{ room_id: named = `!${eventId.slice(1)}` }] = answer.value.pdus;
       room = String(named);
     }
-    const known = this.#versions.get(room);
+    const known = this.#knownVersion(room);
     if (known) return { version: known, roomId: room };
     const input = { roomId: room, eventId };
     let others = candidates;
@@ -122,12 +123,12 @@ export class Proof {
       const asked = { ...job, candidates: (): readonly string[] => others };
       const chain = await this.#run({ ...asked, endpoint: eventAuth, input, options: options() });
       if (!chain.ok) return chain;
-      if (chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
+      if (chain.roomVersion !== undefined) return this.#told(room, chain.roomVersion);
       // The first event of a room has no auth chain, but any other has one.
       const first = await this.#run({ ...job, endpoint: event, input, options: unverified() });
       if (!first.ok) return first;
       const version = await this.#versionBy(first.value.pdus[0], room, eventId);
-      if (version !== undefined) return { version, roomId: room };
+      if (version !== undefined) return this.#told(room, version);
       others = others.filter((server) => server !== chain.via);
     }
     return { version: undefined, roomId: room };
@@ -138,7 +139,17 @@ export class Proof {
     const version = versionNamedBy(first, roomId);
     if (version === undefined) return undefined;
     const [checked] = await this.#verifier.check([first], { version, roomId }, new Cancellation());
-    return checked?.kind === "valid" && checked.eventId === wanted ? version : undefined;
+    const mayHold = checked?.kind === "valid" || checked?.kind === "keyless";
+    return mayHold && checked.eventId === wanted ? version : undefined;
+  }
+
+  #knownVersion(roomId: string | undefined): RoomVersion | undefined {
+    return roomId === undefined ? undefined : (this.#versions.get(roomId) ?? this.#unproved.get(roomId));
+  }
+
+  #told(roomId: string, version: RoomVersion): { readonly version: RoomVersion; readonly roomId: string } {
+    this.#unproved.set(roomId, version);
+    return { version, roomId };
   }
 
   async #fetchElsewhere<Output>(
@@ -168,4 +179,18 @@ export class Proof {
     }
     return undefined;
   }
+}
+
+type Failed = Extract<SafeAnswer<never>, { ok: false }>;
+
+/** The failure of a call whose room's version could not be had, which tells so: the caller asked for something else. */
+function withoutVersion(failed: Failed, { name, spec }: Endpoint<never, unknown>): Failed {
+  const { error, attempts } = failed;
+  if (!(error instanceof FailoverError) || error.code !== "ERR_ALL_FAILED") return failed;
+  const { summary, retryAt, message } = error;
+  const text =
+    'The version of the room, without which no event can be verified, cannot be had. Pass `roomVersion` where you know it, or `verify: "none"`.';
+  const lines = message.split("\n").filter((line) => !/^(?:Server|Endpoint|Docs): /.test(line));
+  const details = { endpoint: name, attempts, summary, retryAt, cause: error, docsUrl: spec, lines };
+  return { ok: false, error: new FailoverError("ERR_ALL_FAILED", text, details), attempts };
 }

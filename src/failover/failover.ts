@@ -6,8 +6,8 @@ import { type AnyFederationError, ResolveError } from "../errors.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { Store } from "../store/store.js";
 import type { DroppedEvent } from "../validate/events.js";
-import type { Verdict } from "../verdict/judge.js";
 import type { Ask, Judgement } from "./attempt.js";
+import { Call } from "./call.js";
 import { PartialMemory } from "./partial-memory.js";
 import { rank } from "./rank.js";
 import { runRound } from "./round.js";
@@ -67,6 +67,9 @@ export type Ending<Output> =
 
 class RoundFailed extends Error {}
 
+/** A bug, or an error of the caller's own handlers: p-retry would try again, and takes nothing but errors. */
+class Broken extends Error {}
+
 /** The memory that calls share, and the one place that loops, waits and asks again. */
 export class Failover {
   /** What is known of each server. */
@@ -113,7 +116,7 @@ export class Failover {
     try {
       return await pRetry(
         async (number) => {
-          const ending = number === 1 ? undefined : await this.#round(call, trail, cancellation);
+          const ending = number === 1 ? undefined : await this.#round(call, trail, cancellation).catch(asBroken);
           if (!ending) throw new RoundFailed();
           return ending;
         },
@@ -123,8 +126,10 @@ export class Failover {
           maxTimeout: LONGEST_WAIT_MS,
           randomize: true,
           signal: cancellation.signal,
-          shouldRetry: ({ attemptNumber }) =>
-            call.msUntilReady() + FIRST_WAIT_MS * 2 ** (attemptNumber - 1) < msLeft() && call.canGoOn(),
+          shouldRetry: ({ attemptNumber, error }) =>
+            error instanceof RoundFailed &&
+            call.msUntilReady() + FIRST_WAIT_MS * 2 ** (attemptNumber - 1) < msLeft() &&
+            call.canGoOn(),
           onFailedAttempt: async ({ error, retriesLeft }) => {
             const waitMs = call.msUntilReady();
             if (error instanceof RoundFailed && retriesLeft > 0 && waitMs > 0 && waitMs < msLeft()) {
@@ -135,6 +140,7 @@ export class Failover {
       );
     } catch (error) {
       if (cancellation.aborted) throw cancellation.reason;
+      if (error instanceof Broken) throw error.cause;
       if (!(error instanceof RoundFailed)) throw error;
       return { kind: "exhausted", retryAt: this.records.retryAt(plan.candidates) };
     }
@@ -220,75 +226,8 @@ export class Failover {
   }
 }
 
-const unsupportedKey = (plan: Plan<unknown>, server: string): string => `${plan.endpoint} ${server}`;
-
-/** Where one call stands: who is still in play, and how it ended. */
-class Call<Output> {
-  readonly plan: Plan<Output>;
-  ending: Ending<Output> | undefined;
-  roundNumber = 0;
-  readonly #records: ServerRecords;
-  #inPlay: string[];
-
-  constructor(plan: Plan<Output>, { records }: Failover) {
-    this.plan = plan;
-    this.#records = records;
-    this.#inPlay = [...plan.candidates];
-  }
-
-  /** Takes note of a judgement; true when the round is over. */
-  judged(server: string, { verdict, outcome, error }: Judgement<Output>): boolean {
-    if (outcome.kind === "answer") {
-      const { value, dropped = [], redacted = [], roomVersion } = outcome;
-      this.ending = { kind: "answered", value, dropped, redacted, roomVersion, via: server };
-      return true;
-    }
-    if (verdict.next === "stop" && error) {
-      this.ending = { kind: "stopped", error };
-      return true;
-    }
-    if (!verdict.laterRound) this.#inPlay = this.#inPlay.filter((other) => other !== server);
-    return this.#staysWith(server, verdict);
-  }
-
-  /** A request that changes the room and may have taken effect goes to no other server: a second change could follow. */
-  #staysWith(server: string, verdict: Verdict): boolean {
-    if (this.plan.repeatable === "anyServer" || !verdict.mayHaveTakenEffect) return false;
-    this.#inPlay = this.#inPlay.filter((other) => other === server);
-    return true;
-  }
-
-  /** Who may be asked now. */
-  ready(): string[] {
-    const now = Date.now();
-    const open: string[] = [];
-    const inBackoff: string[] = [];
-    for (const server of this.#inPlay) {
-      const record = this.#records.get(server);
-      if (record && record.pausedUntil > now) continue;
-      (record && record.retryAt > now ? inBackoff : open).push(server);
-    }
-    return this.plan.ignoreBackoff ? [...open, ...inBackoff] : open;
-  }
-
-  /** How long until somebody may be asked who wants to be left alone now, in milliseconds; 0 when somebody is ready. */
-  msUntilReady(): number {
-    if (this.ready().length > 0) return 0;
-    const waits = this.#waiting().map((until) => until - Date.now());
-    return waits.length > 0 ? Math.max(0, Math.min(...waits)) : 0;
-  }
-
-  /** Whether another round could ask anybody. */
-  canGoOn(): boolean {
-    return this.ready().length > 0 || this.#waiting().length > 0;
-  }
-
-  /** Until when those that limit our rate, and are not in backoff too, want to be left alone. */
-  #waiting(): number[] {
-    const now = Date.now();
-    return this.#inPlay
-      .map((server) => this.#records.get(server))
-      .filter((record) => record !== undefined && record.pausedUntil > now && record.retryAt <= now)
-      .map((record) => record?.pausedUntil ?? now);
-  }
+function asBroken(cause: unknown): never {
+  throw new Broken("", { cause });
 }
+
+const unsupportedKey = (plan: Plan<unknown>, server: string): string => `${plan.endpoint} ${server}`;

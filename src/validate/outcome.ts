@@ -30,6 +30,8 @@ export type Outcome<Output = unknown> =
       readonly status: number;
       /** What is wrong with the body. */
       readonly issues: readonly ResponseIssue[];
+      /** Whether it may be what it promises, and we have not got what it takes to tell, such as a key. */
+      readonly isUnproved?: boolean;
       /** Whether the body was cut off because of its size. */
       readonly tooLarge?: boolean;
     }

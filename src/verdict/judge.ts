@@ -109,6 +109,11 @@ export const verdictRules: readonly VerdictRule[] = [
     when: (outcome) => outcome.kind === "answer",
   },
   {
+    verdict: "unableHere",
+    rule: "a success whose events cannot be verified here: a key cannot be had, or the room is of another version than was said",
+    when: (outcome) => outcome.kind === "malformed" && outcome.isUnproved === true,
+  },
+  {
     verdict: "invalid",
     rule: "a success whose body is not what the endpoint promises",
     when: (outcome) => outcome.kind === "malformed",
@@ -239,7 +244,7 @@ export const verdictRules: readonly VerdictRule[] = [
 /** Only a clear "no" proves that nothing happened; silence, a gateway's error or a garbled success does not. */
 function mayHaveTakenEffect(verdict: VerdictName, outcome: Outcome): boolean {
   if (outcome.kind === "failure") return outcome.requestSent;
-  if (verdict === "invalid") return true;
+  if (outcome.kind === "malformed") return true;
   return verdict === "unavailable" && (outcome.status >= 500 || outcome.status === 408 || outcome.status === 499);
 }
 

@@ -9,8 +9,10 @@ import { BatchBuilder, type Place, type PlacedBatch, textAt } from "./batch-buil
 import { VerifiedEvents } from "./verified-events.js";
 import type { CheckedPart, Verifier } from "./verifier.js";
 
-/** What may be under way, in bytes: being verified, or waiting for keys. Meanwhile nothing more is read. */
-const MAX_UNDER_WAY = 24 * 1024 * 1024;
+/** What may be on the threads, in bytes: enough for all of them to have work. Beyond it nothing more is read. */
+const MAX_ON_THREADS = 4 * 1024 * 1024;
+/** What may wait for keys besides, in bytes. */
+const MAX_WAITING = 16 * 1024 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
 
@@ -20,6 +22,8 @@ const OVER = new Error("Nothing more of the answer is wanted");
 export interface StreamProgress {
   /** How many bytes have been read, after decompression. */
   readonly bytes: number;
+  /** How many bytes there are in all, where the server said so and did not compress them; else undefined. */
+  readonly totalBytes: number | undefined;
   /** How many events have been read. */
   readonly events: number;
   /** Of how many is known whether they hold. */
@@ -36,6 +40,8 @@ export interface EventStream {
   readonly rules: EventRules;
   /** The most bytes of the answer. */
   readonly maxBytes: number;
+  /** How many bytes there are, where that is known. */
+  readonly totalBytes: number | undefined;
   /** Takes each event that holds, one after the other; it is waited for. The order is not that of the answer. */
   readonly take: (event: JsonObject, place: Place, eventId: string) => void | Promise<void>;
   /** Is told from time to time how far it is, and at the end. */
@@ -64,7 +70,7 @@ export async function readEventStream(
   verifier: Verifier,
   cancellation: Cancellation,
 ): Promise<ReadStream | InvalidJson | "tooLarge"> {
-  const { chunks, fields, rules, maxBytes, take, progress, arrived } = stream;
+  const { chunks, fields, rules, maxBytes, totalBytes, take, progress, arrived } = stream;
   const splitter = new JsonSplitter(fields, { maxSkeletonBytes: MAX_SKELETON_BYTES });
   const builder = new BatchBuilder();
   const events = new VerifiedEvents(rules.version);
@@ -74,7 +80,8 @@ export async function readEventStream(
   const reading = new Cancellation();
   let bytes = 0;
   let count = 0;
-  let bytesUnderWay = 0;
+  let bytesOnThreads = 0;
+  let bytesWaiting = 0;
   let roomMade = (): void => {};
   let turn = Promise.resolve();
   let fault: InvalidJson | undefined;
@@ -84,25 +91,28 @@ export async function readEventStream(
     failure ??= { error };
     reading.abort(error);
   };
-  const tell = (): void => progress({ bytes, events: count, verified: events.seen });
+  const tell = (): void => progress({ bytes, totalBytes, events: count, verified: events.seen });
   const verify = async (batch: PlacedBatch): Promise<void> => {
-    let bytesHere = batch.bytes.length;
-    bytesUnderWay += bytesHere;
+    let [onThreads, waiting] = [0, 0];
+    const hold = (nowOnThreads: number, nowWaiting: number): void => {
+      bytesOnThreads += nowOnThreads - onThreads;
+      bytesWaiting += nowWaiting - waiting;
+      [onThreads, waiting] = [nowOnThreads, nowWaiting];
+      roomMade();
+    };
+    hold(batch.bytes.length, 0);
     try {
       for await (const part of verifier.checkBatch(batch, rules, session, reading)) {
         // Threads finish as they like, but whoever takes events gets one at a time.
         const taken = turn.then(() => takePart(part));
         turn = taken.catch(() => {});
         await taken;
-        bytesUnderWay -= bytesHere - part.bytesLeft;
-        bytesHere = part.bytesLeft;
-        roomMade();
+        hold(0, part.bytesLeft);
       }
     } catch (error) {
       if (!reading.aborted) fail(error);
     }
-    bytesUnderWay -= bytesHere;
-    roomMade();
+    hold(0, 0);
   };
   const takePart = async ({ batch, checked }: CheckedPart): Promise<void> => {
     for (const [at, each] of checked.entries()) {
@@ -135,7 +145,7 @@ export async function readEventStream(
         count += 1;
         send(builder.add(text, { field, index }));
       }
-      while (bytesUnderWay > MAX_UNDER_WAY && !reading.aborted) {
+      while ((bytesOnThreads > MAX_ON_THREADS || bytesWaiting > MAX_WAITING) && !reading.aborted) {
         await new Promise<void>((resolve) => {
           roomMade = resolve;
         });

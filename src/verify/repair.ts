@@ -5,6 +5,8 @@ import type { DoubtfulEvent } from "./verified-events.js";
 
 /** How many events are asked for elsewhere at the same time. */
 const MAX_PARALLEL = 4;
+/** So many redacted copies are asked for at first: where none is whole elsewhere, they have been redacted everywhere. */
+const SAMPLE = 4;
 /** After this time no more are asked for: an answer with some redacted events is better than none. */
 const LATEST_START_MS = 20_000;
 
@@ -30,7 +32,10 @@ export async function fetchWhole(
 ): Promise<ReadonlyMap<string, JsonObject>> {
   const whole = new Map<string, JsonObject>();
   const latest = performance.now() + LATEST_START_MS;
-  const wanted = [...new Set(doubtful.map(({ eventId }) => eventId))];
+  const idsOf = (some: readonly DoubtfulEvent[]): string[] => [...new Set(some.map(({ eventId }) => eventId))];
+  const copies = idsOf(doubtful.filter(({ isRedactedCopy }) => isRedactedCopy));
+  const sample = copies.splice(0, SAMPLE);
+  const wanted = [...sample, ...idsOf(doubtful.filter(({ isRedactedCopy }) => !isRedactedCopy))];
   const fetchNext = async (): Promise<void> => {
     for (let eventId = wanted.pop(); eventId !== undefined; eventId = wanted.pop()) {
       if (performance.now() > latest) return;
@@ -38,6 +43,9 @@ export async function fetchWhole(
       if (event) whole.set(eventId, event);
     }
   };
-  await Promise.all(Array.from({ length: MAX_PARALLEL }, fetchNext));
+  const fetchAll = (): Promise<unknown> => Promise.all(Array.from({ length: MAX_PARALLEL }, fetchNext));
+  await fetchAll();
+  if (sample.some((eventId) => whole.has(eventId))) wanted.push(...copies);
+  await fetchAll();
   return whole;
 }

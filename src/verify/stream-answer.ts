@@ -23,6 +23,8 @@ export interface StreamedAnswer {
   readonly input: object;
   /** The most bytes that it may have. */
   readonly maxBytes: number;
+  /** How many bytes it has, where that is known. */
+  readonly totalBytes: number | undefined;
   /** Called when all bytes are there, and only we still work on them. */
   readonly arrived: () => void;
 }
@@ -35,7 +37,7 @@ export interface StreamedAnswer {
  * @throws what the cancellation was given, a {@link TransportError} when the connection breaks, or a {@link HandlerError}.
  */
 export async function readStreamedAnswer(
-  { status, stream, server, input, maxBytes, arrived }: StreamedAnswer,
+  { status, stream, server, input, maxBytes, totalBytes, arrived }: StreamedAnswer,
   endpoint: AnsweredEndpoint<unknown>,
   verification: Verification & { readonly version: RoomVersion },
   cancellation: Cancellation,
@@ -55,6 +57,7 @@ export async function readStreamedAnswer(
         fields,
         rules: { version, roomId },
         maxBytes,
+        totalBytes,
         take,
         progress: (progress) => void (onProgress && handled(() => onProgress({ ...progress, via: server }))),
         arrived,
@@ -67,7 +70,8 @@ export async function readStreamedAnswer(
     const { skeleton, events } = read;
     const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
     for (const { event, eventId, ...place } of settled) await take(event, place, eventId);
-    if (verification.isClaimed && !isCreated) {
+    if (isCreated) verification.onVersion(version);
+    else if (verification.isClaimed) {
       return malformed(status, "$", `expected the m.room.create event of a room of version ${version}`);
     }
     const holder = holderOf(skeleton);

@@ -37,6 +37,8 @@ export class VerifiedEvents {
   readonly redacted: string[] = [];
   /** How many events hold, be it only their redacted form. */
   kept = 0;
+  /** How many events may hold, but no key to tell could be had. */
+  keyless = 0;
   /** How many events there were. */
   seen = 0;
   readonly #doubtful: DoubtfulEvent[] = [];
@@ -58,6 +60,7 @@ export class VerifiedEvents {
       this.kept += 1;
       return event;
     }
+    if (kind === "keyless") this.keyless += 1;
     const doubtful: DoubtfulEvent = {
       ...place,
       eventId: eventId ?? "",

@@ -24,6 +24,8 @@ export interface Verification {
   readonly version: RoomVersion | undefined;
   /** Whether that version was only told by somebody, so that the answer has to have the `m.room.create` event that names it. */
   readonly isClaimed: boolean;
+  /** Called with the room's version once its `m.room.create` event has proved it. */
+  readonly onVersion: (version: RoomVersion) => void;
   /** The fields of the answer that are arrays of events. */
   readonly fields: readonly string[];
   /** The id of the only event that the answer may have. */
@@ -91,7 +93,7 @@ export async function verifyAnswer(
   if (found.length === 0) return answer;
   // A version that was only told by somebody is not believed where the answer can tell it.
   const isKnown = verification.version !== undefined && (!verification.isClaimed || fields.length === 0);
-  const create = isKnown ? undefined : findCreateEvent(found, roomId);
+  const create = findCreateEvent(found, roomId);
   const version = isKnown ? verification.version : create?.version;
   if (version === undefined) {
     return malformed(status, `$.${fields.at(-1)}`, versionFault(found.map(({ event }) => event)));
@@ -101,8 +103,20 @@ export async function verifyAnswer(
     { version, roomId },
     cancellation,
   );
-  if (create && checked[create.at]?.kind !== "valid") {
-    return malformed(status, "$", `the m.room.create event does not hold: ${checked[create.at]?.reason ?? "its hash"}`);
+  if (create?.version === version) {
+    const { kind, reason = "its hash" } = checked[create.at] as CheckedEvent;
+    if (kind === "valid") verification.onVersion(version);
+    // Where the server of the room's creator is gone, nobody has its key. By a wrong version no event would hold.
+    else if (!isKnown && kind !== "keyless") {
+      return malformed(status, "$", `the m.room.create event does not hold: ${reason}`);
+    }
+  } else if (create) {
+    const rules = { version: create.version, roomId };
+    const [proof] = await verifier.check([found[create.at]?.event ?? {}], rules, cancellation);
+    if (proof?.kind === "valid") {
+      const message = `the room is of version ${create.version}, not ${version}, by its m.room.create event`;
+      return { ...malformed(status, "$", message), isUnproved: true };
+    }
   }
   const events = new VerifiedEvents(version);
   const kept = found.flatMap(({ event, ...place }, at) => {
@@ -167,7 +181,8 @@ export function verdict(
   if (events.kept === 0 && events.seen > 0 && !mayBeEmptied) {
     const [first] = events.dropped;
     const what = onlyEvent === undefined ? "no event holds" : "expected the event that was asked for";
-    return malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`);
+    const isUnproved = events.keyless === events.seen;
+    return { ...malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`), isUnproved };
   }
   const dropped = [...(answer.dropped ?? []), ...events.dropped];
   const redacted = [...(answer.redacted ?? []), ...events.redacted];

@@ -22,7 +22,7 @@ test.each([
     };
     world.on("a.example", "event", json(transactionOf(wrong[kind]())));
     const client = world.client();
-    const { value, via, attempts } = await world.view(room, client).event({ eventId });
+    const { value, via, attempts } = await world.view(room, client).event({ eventId }, { prefer: ["a.example"] });
     expect(value.pdus).toEqual([event]);
     expect(via).toBe("b.example");
     expect(attempts.map(({ verdict }) => verdict)).toEqual(["invalid", "answered"]);
