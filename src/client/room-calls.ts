@@ -92,6 +92,9 @@ export interface RoomCalls {
   hierarchy: RoomCall<HierarchyInput, HierarchyResponse>;
   /**
    * `GET /_matrix/federation/v1/make_join/{roomId}/{userId}`: a template of a join event. 20 seconds for each resident.
+   * For `ver`, `Object.keys(roomVersions)` are all versions whose events can be signed here. The room's version is
+   * `room_version ?? "1"` of the answer; `isRoomVersion` narrows it. Check that the template is of the room, of the user and
+   * of a join, before you sign it.
    * @throws {@link MatrixError} `M_FORBIDDEN` when the user may not join, `M_INCOMPATIBLE_ROOM_VERSION` for a room of a
    * version that is not in `ver`.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer: none is in the room and has all of its

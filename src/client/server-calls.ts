@@ -163,6 +163,7 @@ export interface ServerCalls {
    * `PUT /_matrix/federation/v2/invite/{roomId}/{eventId}`: invites a user; ask the server in the user id. The answer is
    * the event with that server's signature added. 60 seconds for each try. In rooms of version 1 and 2, a server that
    * knows only version 1 of the endpoint is asked that. With `ignoreBackoff`, the server is asked though it failed lately.
+   * `roomVersion` takes what `isRoomVersion` has narrowed; of an answer of `makeJoin`, that is `room_version ?? "1"`.
    * @throws {@link MatrixError} `M_FORBIDDEN` or `M_INVITE_BLOCKED` when the server or the user takes no such invites,
    * `M_INCOMPATIBLE_ROOM_VERSION` (of some servers `M_UNSUPPORTED_ROOM_VERSION`) when the server cannot handle the room's
    * version, `M_INVALID_PARAM` for a wrong event or state, `M_UNRECOGNIZED` when the server knows only version 1 of the
