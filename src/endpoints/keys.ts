@@ -87,7 +87,10 @@ export const serverKeys: Endpoint<object, ServerKeys, "server"> = defineEndpoint
 export interface QueryServerKeysInput {
   /** The server whose keys are asked for; it need not be reachable. */
   serverName: string;
-  /** Until when the keys should be valid at least: Unix time in milliseconds; now when absent. */
+  /**
+   * Until when the keys should be valid at least: Unix time in milliseconds; now when absent. Synapse pays no heed to it: it
+   * tells only what it has already, which may be nothing. With {@link queryKeys} and the ids of keys, it fetches them.
+   */
   minimumValidUntilTs?: number | undefined;
 }
 
@@ -130,7 +133,10 @@ export interface KeyCriteria {
 
 /** The input of {@link queryKeys}. */
 export interface QueryKeysInput {
-  /** The keys that are asked for: by server name, then by key id. All keys of a server with no key id. */
+  /**
+   * The keys that are asked for: by server name, then by key id. All keys of a server with no key id; but of those Synapse
+   * tells only what it has already, while it fetches keys that are named.
+   */
   serverKeys: Readonly<Record<string, Readonly<Record<string, KeyCriteria>>>>;
 }
 
@@ -145,9 +151,10 @@ export const queryKeys: Endpoint<QueryKeysInput, QueryKeysResponse, "server"> = 
   path: "/_matrix/key/v2/query",
   body: ({ serverKeys }) => ({
     server_keys: mapValues(serverKeys, (keys) =>
-      mapValues(keys, ({ minimumValidUntilTs }) =>
-        minimumValidUntilTs === undefined ? {} : { minimum_valid_until_ts: minimumValidUntilTs },
-      ),
+      mapValues(keys, ({ minimumValidUntilTs }) => ({
+        // Optional by the specification, where it means now; but Synapse 1.163 refuses a key without it.
+        minimum_valid_until_ts: minimumValidUntilTs ?? Date.now(),
+      })),
     ),
   }),
   required: ["serverKeys"],
