@@ -101,6 +101,7 @@ export {
   type MissingEventsInput,
   type MissingEventsResponse,
   type Pdu,
+  type PduFields,
   type PduLike,
   type StateIdsResponse,
   type StateInput,

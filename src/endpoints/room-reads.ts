@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject } from "../endpoint.js";
+import { defineEndpoint, type Endpoint, type FailoverErrcode, type JsonObject, type JsonValue } from "../endpoint.js";
 import { elements, guard, oneEvent, strings } from "../validate/schema.js";
 
 const SPEC = "https://spec.matrix.org/latest/server-server-api/";
@@ -8,8 +8,33 @@ const MIB = 1024 * 1024;
 /** The codes with which a server says that it has not got what was asked for, while another resident may have it. */
 export const notHere: readonly FailoverErrcode[] = [{ errcode: "M_NOT_FOUND" }, { errcode: "M_FORBIDDEN" }];
 
-/** An event as it travels between servers (a PDU): the signed object itself, unknown keys kept. */
-export type Pdu = JsonObject;
+/** The fields that every event (PDU) has, in every room version. */
+export interface PduFields {
+  /** What kind of event it is, such as `m.room.message`. */
+  type: string;
+  /** The user who sent it. */
+  sender: string;
+  /** What it says; by its type. */
+  content: JsonObject;
+  /** When its server made it, by its own word: Unix time in milliseconds. */
+  origin_server_ts: number;
+  /** How far it is from the beginning of the room, by its own word. */
+  depth: number;
+  /** The events that authorise it: ids; in room versions 1 and 2 pairs of an id and hashes. */
+  auth_events: JsonValue[];
+  /** The events before it, as in `auth_events`. */
+  prev_events: JsonValue[];
+  /** The hash of its content, by algorithm. */
+  hashes: JsonObject;
+  /** Who signed it, by server name and key id: unpadded Base64. */
+  signatures: JsonObject;
+}
+
+/**
+ * An event as it travels between servers (a PDU): the signed object itself, unknown keys kept. That the fields are there is
+ * certain of events that were verified; with `verify: "none"` only `type` is.
+ */
+export type Pdu = JsonObject & PduFields;
 
 /**
  * An event that we send. Any object that is JSON will do, also one of an interface of your own; what is wrong in it is found

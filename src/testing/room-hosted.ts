@@ -1,5 +1,4 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
-import type { Pdu } from "../endpoints/room-reads.js";
 import { OptionError, quoted } from "../errors.js";
 import { eventIdOf, referenceHash, serverOf } from "../events/hash-event.js";
 import { isObject, redactEvent } from "../events/redact-event.js";
@@ -92,10 +91,10 @@ export class HostedRoom {
   }
 
   /** An event without hashes and signatures, in its place behind the newest events. */
-  template({ type, sender, content, stateKey, redacts }: NewEvent): Pdu {
+  template({ type, sender, content, stateKey, redacts }: NewEvent): JsonObject {
     const { latest } = this.log;
     const state = this.state;
-    const event: Pdu = {
+    const event: JsonObject = {
       ...(this.roomId !== "" && { room_id: this.roomId }),
       type,
       sender,
@@ -155,7 +154,7 @@ export class HostedRoom {
   }
 
   /** The id of an event that somebody sent; undefined when it can have none. */
-  idOf(event: Pdu): string | undefined {
+  idOf(event: JsonObject): string | undefined {
     try {
       return eventIdOf(event, this.version);
     } catch {
@@ -164,7 +163,7 @@ export class HostedRoom {
   }
 
   /** An event with the signature of one more server of the federation. */
-  countersigned(event: Pdu, server: string): Pdu {
+  countersigned(event: JsonObject, server: string): JsonObject {
     return countersignEvent(event, this.version, server, this.#signer(server));
   }
 
@@ -192,11 +191,11 @@ export class HostedRoom {
   }
 
   /** An event as servers hand it out: in its redacted form once it was redacted. */
-  served(entry: LogEntry): Pdu {
+  served(entry: LogEntry): JsonObject {
     return this.#redacted.has(entry) ? redactEvent(entry.event, this.version) : entry.event;
   }
 
-  #append(eventId: string, event: Pdu): LogEntry {
+  #append(eventId: string, event: JsonObject): LogEntry {
     const entry = this.log.append(eventId, event);
     if (event.type === "m.room.redaction") {
       const redacts = this.rules.redaction.content["m.room.redaction"] ? contentOf(event).redacts : event.redacts;
@@ -208,7 +207,7 @@ export class HostedRoom {
   }
 
   /** An invite is signed by the invited user's server too, a restricted join by the server that authorises it. */
-  #otherSigners(event: Pdu, server: string): string[] {
+  #otherSigners(event: JsonObject, server: string): string[] {
     if (event.type !== "m.room.member") return [];
     const { membership, join_authorised_via_users_server: authoriser } = contentOf(event);
     const others = [

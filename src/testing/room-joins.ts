@@ -1,5 +1,4 @@
 import type { JsonObject } from "../endpoint.js";
-import type { Pdu } from "../endpoints/room-reads.js";
 import { serverOf } from "../events/hash-event.js";
 import type { Behaviour } from "./behaviour.js";
 import { json, matrixError, notFullyJoined } from "./reply-plain.js";
@@ -71,7 +70,7 @@ function send(question: RoomQuestion, membership: string, then: (entry: LogEntry
 }
 
 /** The join with the signature of the server that lets the user into a restricted room; undefined when we are not it. */
-function authorised({ room, server, body }: RoomQuestion): Pdu | undefined {
+function authorised({ room, server, body }: RoomQuestion): JsonObject | undefined {
   const { join_authorised_via_users_server: authoriser } = contentOf(body);
   if (!room.rules.restrictedJoins || typeof authoriser !== "string") return body;
   if (serverOf(authoriser) !== server || !room.isAllowed(String(body.sender))) return undefined;

@@ -1,5 +1,4 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
-import type { Pdu } from "../endpoints/room-reads.js";
 import { type RoomVersion, type RoomVersionRules, rulesOf } from "../events/room-versions.js";
 
 /** An event of a room, with its id. */
@@ -7,7 +6,7 @@ export interface RoomEvent {
   /** The event id, which from room version 3 on is not in the event itself. */
   readonly eventId: string;
   /** The event, hashed and signed, as it travels between servers (a PDU). */
-  readonly event: Pdu;
+  readonly event: JsonObject;
 }
 
 /** An event in a room's log. */
@@ -87,7 +86,7 @@ export class RoomLog {
   }
 
   /** Adds an event. What it refers to has to be there. */
-  append(eventId: string, event: Pdu): LogEntry {
+  append(eventId: string, event: JsonObject): LogEntry {
     const prev = this.find(linkedIds(event.prev_events));
     const before = this.#joined(prev);
     const entry = { eventId, event, index: this.entries.length, prev, auth: this.authOf(event), before, after: before };
@@ -99,7 +98,7 @@ export class RoomLog {
   }
 
   /** The events that authorise an event. The room's id names the create event in version 12, `auth_events` does not. */
-  authOf(event: Pdu): LogEntry[] {
+  authOf(event: JsonObject): LogEntry[] {
     const listed = this.find(linkedIds(event.auth_events));
     const [create] = this.entries;
     return this.#rules.roomIdIsCreateEventId && create ? [create, ...listed] : listed;

@@ -1,5 +1,4 @@
 import type { JsonObject } from "../endpoint.js";
-import type { Pdu } from "../endpoints/room-reads.js";
 import { serverOf } from "../events/hash-event.js";
 import { redactEvent } from "../events/redact-event.js";
 import type { Behaviour } from "./behaviour.js";
@@ -80,7 +79,7 @@ function idsOf(entries: Iterable<LogEntry>): string[] {
 }
 
 /** The events as the room's servers hand them out, in the order in which they came. */
-export function pdusOf(room: HostedRoom, entries: Iterable<LogEntry>): Pdu[] {
+export function pdusOf(room: HostedRoom, entries: Iterable<LogEntry>): JsonObject[] {
   return [...entries].sort((a, b) => a.index - b.index).map((entry) => room.served(entry));
 }
 
@@ -92,14 +91,14 @@ function stateAt({ room, query }: RoomQuestion): { state: LogEntry[]; chain: Ite
 }
 
 /** In partial state, nobody can say who may see other servers' events: they are handed out in redacted form. */
-function visible(room: HostedRoom, server: string, entries: readonly LogEntry[]): Pdu[] {
+function visible(room: HostedRoom, server: string, entries: readonly LogEntry[]): JsonObject[] {
   return entries.map((entry) => {
     const isHidden = room.partial.has(server) && serverOf(String(entry.event.sender)) !== server;
     return isHidden ? redactEvent(entry.event, room.version) : room.served(entry);
   });
 }
 
-function transaction(server: string, pdus: Pdu[]): JsonObject {
+function transaction(server: string, pdus: JsonObject[]): JsonObject {
   return { origin: server, origin_server_ts: Date.now(), pdus };
 }
 
