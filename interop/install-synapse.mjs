@@ -59,6 +59,9 @@ function output(command, args) {
       timeout: INSTALL_TIMEOUT_MS,
       killSignal: "SIGKILL",
     });
+    const end = () => child.kill("SIGKILL");
+    process.once("exit", end);
+    child.once("close", () => process.off("exit", end));
     let text = "";
     let errors = "";
     child.stdout.on("data", (chunk) => (text += chunk));

@@ -12,7 +12,7 @@ export function synapseConfig({ name, clientPort, folder, secret }) {
     log_config: join(folder, "log.yaml"),
     media_store_path: join(folder, "media"),
     database: { name: "sqlite3", args: { database: join(folder, "homeserver.db") } },
-    listeners: [listener(port, true, ["federation"]), listener(clientPort, false, ["client"])],
+    listeners: [listener(port, true, ["federation"]), listener(clientPort, false, ["client", "media"])],
     tls_certificate_path: join(folder, "tls.crt"),
     tls_private_key_path: join(folder, "tls.key"),
     federation_custom_ca_list: [join(folder, "ca.pem")],
@@ -28,6 +28,7 @@ export function synapseConfig({ name, clientPort, folder, secret }) {
     report_stats: false,
     presence: { enabled: false },
     allow_public_rooms_over_federation: true,
+    room_list_publication_rules: [{ action: "allow" }],
     allow_device_name_lookup_over_federation: true,
     // Its own waits are short, so that a scenario need not wait for them.
     federation: { max_short_retries: 1, max_long_retries: 1, destination_min_retry_interval: "1s" },
@@ -39,7 +40,7 @@ export function synapseConfig({ name, clientPort, folder, secret }) {
     rc_invites: { per_room: plenty, per_user: plenty, per_issuer: plenty },
     rc_room_creation: plenty,
     rc_federation: { window_size: 1_000, sleep_limit: 10_000, sleep_delay: 1, reject_limit: 10_000, concurrent: 100 },
-    experimental_features: { msc4370_enabled: true },
+    experimental_features: { msc4370_enabled: true, msc3983_appservice_otk_claims: true },
   };
 }
 

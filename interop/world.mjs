@@ -20,10 +20,11 @@ export class World {
   #clients = [];
 
   /** Starts all of it. What it leaves behind is in the folder. */
-  static async start({ python, folder }) {
+  static async start({ version, python, folder }) {
     const [first, second, ours, one, oneClient, two, twoClient] = await freePorts(7);
     const servers = [first, second, ours].map((port) => ({ name: `localhost:${port}`, port }));
     const world = new World();
+    world.version = version;
     world.federation = await createTestFederation({ servers });
     [world.first, world.second, world.ours] = world.federation.servers;
     try {
