@@ -2,6 +2,7 @@ import { Cancellation, onSignalAbort } from "../cancellation.js";
 import type { FederationErrorCode } from "../errors.js";
 import { isServerName } from "../name/server-name.js";
 import { decodeBase64, encodeBase64 } from "../sign/base64.js";
+import { checkOrigin, checkQuestion, checkText } from "./check-question.js";
 import { DirectKeys } from "./direct-keys.js";
 import { type DocumentFault, isKeyId, type KeyDocument, oldKeysIn, readKeyDocument } from "./key-document.js";
 import type {
@@ -75,6 +76,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
   }
 
   async function keys(given: readonly KeyRequest[], options: KeyOptions = {}): Promise<KeyAnswer> {
+    checkQuestion(given, options);
     const { signal } = options;
     if (signal?.aborted) throw signal.reason;
     const requests = given.filter(isForm);
@@ -99,11 +101,11 @@ export function createKeyring(options: KeyringOptions): Keyring {
   async function search(
     requests: readonly KeyRequest[],
     unfinished: Set<string>,
-    { signal, timeoutMs = DEFAULT_TIMEOUT_MS, onServer }: KeyOptions,
+    { signal, timeout = DEFAULT_TIMEOUT_MS, onServer }: KeyOptions,
   ): Promise<void> {
     const leaving = new Cancellation();
     searches.add(leaving);
-    const stopTimer = afterTime(timeoutMs, () => leaving.abort("outOfTime"));
+    const stopTimer = afterTime(timeout, () => leaving.abort("outOfTime"));
     const stopListening = signal && onSignalAbort(signal, () => leaving.abort("unwanted"));
     try {
       const servers = [...new Set(requests.map(({ server }) => server))];
@@ -127,6 +129,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
   }
 
   async function learn(document: unknown, from: LearnedFrom): Promise<DocumentFault | undefined> {
+    checkOrigin(from);
     const fetchedAt = Date.now();
     const isForeign = (server: string): boolean => server !== ownServerName && isServerName(server);
     let read: KeyDocument | DocumentFault;
@@ -152,7 +155,11 @@ export function createKeyring(options: KeyringOptions): Keyring {
 
   return {
     keys,
-    peek,
+    peek: (server, keyId) => {
+      checkText("server", server);
+      checkText("keyId", keyId);
+      return peek(server, keyId);
+    },
     learn,
     inspect: () => ({
       keys: known.servers().flatMap((server) => known.of(server)),
@@ -162,6 +169,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
       notariesInFlight: asked.inFlight(),
     }),
     forget: (server) => {
+      if (server !== undefined) checkText("server", server);
       known.forget(server);
       direct.patience.forget(server);
       asked.forget();

@@ -34,7 +34,7 @@ export interface KeyOptions {
   /** Stops the search: the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
   /** After how many milliseconds the answer is what is there by then; 30 seconds when absent. */
-  readonly timeoutMs?: number | undefined;
+  readonly timeout?: number | undefined;
   /**
    * Called with each server as soon as the search for its keys is over, while others are still looked for: `peek` has
    * what was found. Not called for servers whose keys were at hand. It must not throw.
@@ -120,20 +120,28 @@ export type LearnedFrom =
 export interface Keyring {
   /**
    * Finds keys: those that are known and good are answered without a request. What cannot be had by the deadline is in
-   * `missing`. It rejects only with the reason of `signal`.
+   * `missing`. It rejects with the reason of `signal`, and for no lack of keys.
+   * @throws {@link OptionError} `ERR_INPUT` when `requests` is no list of objects, `ERR_OPTION` for a wrong option.
    */
   keys(requests: readonly KeyRequest[], options?: KeyOptions): Promise<KeyAnswer>;
-  /** What is at hand, valid or not. */
+  /**
+   * What is at hand, valid or not.
+   * @throws {@link OptionError} `ERR_INPUT` when a name is no text.
+   */
   peek(server: string, keyId: string): KnownKey | undefined;
   /**
    * Takes a key document that came by other means; it is checked as all are.
    *
    * @returns why it is not believed, or `undefined` when it is.
+   * @throws {@link OptionError} `ERR_INPUT` when `from` names neither a server nor a notary.
    */
   learn(document: unknown, from: LearnedFrom): Promise<DocumentFault | undefined>;
   /** What is known and under way. */
   inspect(): KeyringState;
-  /** Forgets a server, its keys in the store included, so that it is asked again; or what this process knows of all. */
+  /**
+   * Forgets a server, its keys in the store included, so that it is asked again; or what this process knows of all.
+   * @throws {@link OptionError} `ERR_INPUT` when the name is no text.
+   */
   forget(server?: string): void;
   /** Ends all requests; searches under way answer with what they have. Waits for the store. */
   close(): Promise<void>;

@@ -7,6 +7,9 @@ import type { KnownKeys } from "./known-keys.js";
 import { afterTime } from "./shared-task.js";
 
 const PATIENCE_MS = 1000;
+const MAX_READS = 50;
+/** How long all reads for one question may take: what a slow store has left by then is asked for. */
+const MAX_LOAD_MS = 5000;
 /** Keys out of use are still needed for old events, also when their server is long gone. */
 const TTL_MS = 180 * 24 * 3_600_000;
 
@@ -29,7 +32,15 @@ export class SavedKeys {
   async load(servers: readonly string[]): Promise<void> {
     if (!this.#store) return;
     const unread = servers.filter((server) => !this.#read.has(server));
-    await Promise.all(unread.map((server) => this.#load(server)));
+    const until = performance.now() + MAX_LOAD_MS;
+    const left = new Set(unread).values();
+    const readSome = async (): Promise<void> => {
+      for (const server of left) {
+        if (performance.now() > until) return;
+        await this.#load(server);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(MAX_READS, unread.length) }, readSome));
   }
 
   /** Writes what is known of a server, soon. */

@@ -119,7 +119,7 @@ export class Verifier {
     const requests = checked.flatMap(({ needed = [], at = 0 }) =>
       needed.map(({ server, keyId }): KeyRequest => ({ server, keyId, at, use: "event", enforceValidity })),
     );
-    const keys = await this.#keyring.keys(requests, { signal: cancellation.signal, timeoutMs: KEYS_TIMEOUT_MS });
+    const keys = await this.#keyring.keys(requests, { signal: cancellation.signal, timeout: KEYS_TIMEOUT_MS });
     return [...new Set(requests.flatMap(({ server, keyId }) => keys.get(server, keyId) ?? []))];
   }
 

@@ -144,7 +144,7 @@ describe("a search", () => {
     await keyring.keys([wanted(server(b))]);
     const first = keyring.keys(
       [a, b].map((name) => wanted(server(name))),
-      { timeoutMs: 500 },
+      { timeout: 500 },
     );
     await held.requested;
     const answer = await first;
@@ -234,6 +234,6 @@ describe("a search", () => {
       expect((await keyring.keys([wanted(server(a))])).missing.length).toBe(1);
     }
     const keyring = world.keyring({ fetchKeys: () => new Promise(() => {}) });
-    expect((await keyring.keys([wanted(server(a))], { timeoutMs: 20 })).missing).toMatchObject([{ reason: "timeout" }]);
+    expect((await keyring.keys([wanted(server(a))], { timeout: 20 })).missing).toMatchObject([{ reason: "timeout" }]);
   });
 });
