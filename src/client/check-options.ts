@@ -2,8 +2,10 @@ import { isAbortSignal } from "../connect/budget.js";
 import { OptionError, quoted, SignError } from "../errors.js";
 import { isRoomVersion } from "../events/room-versions.js";
 import type { BackoffOptions } from "../failover/server-records.js";
+import { isKeyId, isObject } from "../keyring/key-document.js";
 import { parseServerName } from "../name/server-name.js";
 import type { ClientOptions, RoomCallOptions } from "../options.js";
+import { decodeBase64 } from "../sign/base64.js";
 import { SigningKey } from "../sign/signing-key.js";
 
 const wrong = (option: string, value: unknown, right: string): OptionError =>
@@ -82,12 +84,34 @@ function checkKeyOptions({ notaries, trustedNotaryKeys, oldSigningKeys }: Client
     for (const notary of notaries) parseServerName(notary);
   }
   for (const [option, value] of Object.entries({ trustedNotaryKeys, oldSigningKeys })) {
-    const isMap =
-      typeof value === "object" &&
-      value !== null &&
-      Object.values(value).every((each) => typeof each === "object" && each !== null);
+    const isMap = isObject(value) && Object.values(value).every(isObject);
     if (value !== undefined && !isMap) throw wrong(option, value, "an object of objects");
   }
+  for (const [notary, keys] of Object.entries(trustedNotaryKeys ?? {})) {
+    parseServerName(notary);
+    for (const [keyId, key] of Object.entries(keys)) checkPublicKey("trustedNotaryKeys", keyId, key);
+  }
+  for (const [keyId, entry] of Object.entries(oldSigningKeys ?? {})) {
+    checkPublicKey("oldSigningKeys", keyId, entry.key);
+    if (Number.isSafeInteger(entry.expired_ts)) continue;
+    throw wrong("oldSigningKeys", entry.expired_ts, "with an `expired_ts` that is Unix time in milliseconds");
+  }
+}
+
+function checkPublicKey(option: string, keyId: string, key: unknown): void {
+  if (!isKeyId(keyId)) {
+    throw new OptionError(
+      "ERR_OPTION",
+      `The option \`${option}\` has the key id ${quoted(keyId)}; it must be as in "ed25519:a_1".`,
+    );
+  }
+  if (decodeBase64(key)?.length === 32) return;
+  // The value is not shown: it may be a secret by mistake.
+  const right = "it must be 32 bytes in Base64";
+  throw new OptionError(
+    "ERR_OPTION",
+    `The option \`${option}\` has a wrong public key for ${quoted(keyId)}; ${right}.`,
+  );
 }
 
 function checkBackoff(backoff: BackoffOptions): void {

@@ -22,19 +22,22 @@ type AskPage = (input: { from: readonly string[]; limit: number }) => Promise<An
  * A page that brings nothing new is no end yet, since anybody in the room can name events that there are not.
  *
  * @param version - The room's version, where it is known though the events are not verified.
+ * @throws {@link OptionError} `ERR_INPUT` for a wrong input, {@link NameError} `ERR_EVENT_ID`; and what `ask` throws.
  */
 export async function* eachBackfilled(
   ask: AskPage,
   given: EachBackfilledInput,
   version?: RoomVersion,
 ): AsyncGenerator<Pdu, void, undefined> {
-  const { limit = LIMIT, pageSize = PAGE_SIZE, from: start, onDropped } = fieldsOf(given);
+  const { limit = LIMIT, pageSize = PAGE_SIZE, from: start, onDropped, onRedacted } = fieldsOf(given);
   checkCounts({ limit, pageSize });
-  if (!Array.isArray(start)) {
-    throw new OptionError("ERR_INPUT", `\`from\` is ${quoted(start)}; it must be a list of event ids.`);
+  if (!Array.isArray(start) || start.length === 0) {
+    const given = Array.isArray(start) ? "an empty list" : quoted(start);
+    throw new OptionError("ERR_INPUT", `\`from\` is ${given}; it must be a list of event ids.`);
   }
-  if (onDropped !== undefined && typeof onDropped !== "function") {
-    throw new OptionError("ERR_INPUT", `\`onDropped\` is ${quoted(onDropped)}; it must be a function.`);
+  for (const [name, listener] of Object.entries({ onDropped, onRedacted })) {
+    if (listener === undefined || typeof listener === "function") continue;
+    throw new OptionError("ERR_INPUT", `\`${name}\` is ${quoted(listener)}; it must be a function.`);
   }
   const frontier = new BackfillFrontier(Array.from(start, checkEventId), version);
   let barren = 0;
@@ -43,6 +46,7 @@ export async function* eachBackfilled(
     if (from.length === 0) return;
     const page = await ask({ from, limit: Math.min(pageSize, Math.max(MIN_PAGE, limit - frontier.seen)) });
     if (page.dropped.length > 0) onDropped?.(page.dropped, page.via);
+    if (page.redacted.length > 0) onRedacted?.(page.redacted, page.via);
     frontier.learn(page.roomVersion);
     const fresh: Pdu[] = [];
     for (const pdu of page.value.pdus) {

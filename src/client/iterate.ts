@@ -20,10 +20,15 @@ export interface EachPublicRoomInput extends Omit<SearchPublicRoomsInput, "since
 
 /** What {@link Room.eachBackfilled} takes. */
 export interface EachBackfilledInput extends EachOptions {
-  /** The events to go back from. */
+  /** The events to go back from; at least one. */
   readonly from: readonly string[];
   /** Told what was left out of a page because it can be no event or does not hold, and the server whose page it was. */
   readonly onDropped?: ((dropped: readonly DroppedEvent[], via: string) => void) | undefined;
+  /**
+   * Told the ids of the events of a page of which only the redacted form is there, as in {@link Answer.redacted}, and the
+   * server whose page it was.
+   */
+  readonly onRedacted?: ((eventIds: readonly string[], via: string) => void) | undefined;
 }
 
 /** What {@link Room.eachInHierarchy} takes. */

@@ -17,7 +17,7 @@ export interface EventKey {
   readonly expiredTs?: number | undefined;
 }
 
-/** Finds a server's key among those that are at hand; undefined when it is none of them. */
+/** Finds a server's key among those that are at hand, at once and not as a promise; undefined when it is none of them. */
 export type KeyOf = (server: string, keyId: string) => EventKey | undefined;
 
 /** The name of a key. */
@@ -109,7 +109,7 @@ function faulty({ event, fault }: FaultyEvent): InvalidEvent {
 interface Trial {
   readonly signature: EventSignature;
   readonly key: Uint8Array | undefined;
-  readonly without: "missing" | "expired" | undefined;
+  readonly without: "missing" | "expired" | "unusable" | undefined;
 }
 
 function trySignatures({ originServerTs, signatures, version }: ReadEvent, keyOf: KeyOf): Trial[] {
@@ -121,11 +121,14 @@ function trySignatures({ originServerTs, signatures, version }: ReadEvent, keyOf
     if (originServerTs > expiredTs) return { signature, key: undefined, without: "expired" };
     // That of a key in use may have been prolonged since.
     const isTooOld = roomVersions[version].keyValidity && key.expiredTs === undefined && originServerTs > validUntilTs;
-    return isTooOld
-      ? { signature, key: undefined, without: "missing" }
-      : { signature, key: publicKey, without: undefined };
+    if (isTooOld) return { signature, key: undefined, without: "missing" };
+    return isPublicKey(publicKey)
+      ? { signature, key: publicKey, without: undefined }
+      : { signature, key: undefined, without: "unusable" };
   });
 }
+
+const isPublicKey = (value: unknown): boolean => ArrayBuffer.isView(value) && value.byteLength === 32;
 
 /**
  * "If all signatures from known unexpired keys from the originating server(s) are found to be valid": at least one of
@@ -146,6 +149,11 @@ function judge(read: ReadEvent, trials: readonly Trial[], results: readonly bool
     const { server, keyId } = wrong.signature;
     return invalid(`the signature of ${quoted(server)} with ${quoted(keyId)} is wrong`);
   }
+  // Whoever calls has made a mistake with `keyOf`, such as an async one: that says nothing about the event.
+  const unusable = ({ signature: { server, keyId } }: Trial): InvalidEvent =>
+    invalid(`the key ${quoted(keyId)} of ${quoted(server)} is no \`publicKey\` of 32 bytes`);
+  const badKey = trials.find(({ signature, without }) => signature.isRequired && without === "unusable");
+  if (badKey) return unusable(badKey);
   const missing: KeyName[] = [];
   const groups = requiredSigners.length > 0 ? requiredSigners.map(({ server }) => server) : [undefined];
   for (const server of groups) {
@@ -155,6 +163,8 @@ function judge(read: ReadEvent, trials: readonly Trial[], results: readonly bool
     if (own.some((trial) => results[trials.indexOf(trial)])) continue;
     const unknown = own.filter(({ without }) => without === "missing").map(({ signature }) => signature);
     if (unknown.length === 0) {
+      const bad = own.find(({ without }) => without === "unusable");
+      if (bad) return unusable(bad);
       const isLate = own.every(({ without }) => without === "expired");
       return invalid(isLate ? `the keys of ${who} had expired` : `no signature of ${who} is right`);
     }

@@ -41,6 +41,38 @@ describe("a client with a wrong option is not made, and the message shows a righ
     ["a number for the backoff", { backoff: 5 }, "ERR_OPTION", /object/],
     ["a threshold of nought", { backoff: { threshold: 0 } }, "ERR_OPTION", /backoff\.threshold.*positive/],
     ["an endless backoff", { backoff: { maxMs: Number.POSITIVE_INFINITY } }, "ERR_OPTION", /backoff\.maxMs.*positive/],
+    [
+      "a notary's key id without an algorithm",
+      { trustedNotaryKeys: { "n.org": { a_1: ourKey.publicKey } } },
+      "ERR_OPTION",
+      /"a_1".*ed25519:a_1/,
+    ],
+    [
+      "a notary's key of no 32 bytes",
+      { trustedNotaryKeys: { "n.org": { "ed25519:a": "zzz" } } },
+      "ERR_OPTION",
+      /32 bytes/,
+    ],
+    ["a URL for a notary with keys", { trustedNotaryKeys: { "https://n.org": {} } }, "ERR_SERVER_NAME", /matrix\.org/],
+    [
+      "an old key of no 32 bytes",
+      { oldSigningKeys: { "ed25519:a": { key: "x", expired_ts: 1 } } },
+      "ERR_OPTION",
+      /32 bytes/,
+    ],
+    [
+      "an old key without an algorithm",
+      { oldSigningKeys: { a: { key: seed, expired_ts: 1 } } },
+      "ERR_OPTION",
+      /ed25519:a_1/,
+    ],
+    [
+      "an old key since a broken time",
+      { oldSigningKeys: { "ed25519:a": { key: seed, expired_ts: 1.5 } } },
+      "ERR_OPTION",
+      /expired_ts/,
+    ],
+    ["a list of old keys", { oldSigningKeys: [{}] }, "ERR_OPTION", /object of objects/],
     ["a backoff as text", { backoff: { baseMs: "1 min" } }, "ERR_OPTION", /backoff\.baseMs.*"1 min".*positive/],
   ];
   for (const [says, options, code, right] of cases) {
@@ -186,7 +218,30 @@ describe("a call with something wrong fails before any request, and the message 
       /"\$/,
     ],
     ["nothing to go back from", () => room().eachBackfilled().next(), "ERR_INPUT", /object of fields/],
-    ["text to be told", () => room().eachBackfilled({ from: [], onDropped: "x" }).next(), "ERR_INPUT", /a function/],
+    [
+      "text to be told",
+      () =>
+        room()
+          .eachBackfilled({ from: ["$1"], onDropped: "x" })
+          .next(),
+      "ERR_INPUT",
+      /a function/,
+    ],
+    [
+      "text to tell",
+      () =>
+        room()
+          .eachBackfilled({ from: ["$1"], onRedacted: "x" })
+          .next(),
+      "ERR_INPUT",
+      /a function/,
+    ],
+    [
+      "no event to go back from (bug: it ended silently)",
+      () => room().eachBackfilled({ from: [] }).next(),
+      "ERR_INPUT",
+      /an empty list/,
+    ],
     ["null for a hierarchy", () => room().eachInHierarchy(null).next(), "ERR_INPUT", /object of fields/],
     ["null for its options", () => room().eachInHierarchy({}, null).next(), "ERR_OPTION", /an object/],
     ["null for a directory", () => client().eachPublicRoom(a, null).next(), "ERR_INPUT", /object of fields/],

@@ -286,3 +286,18 @@ describe("what is no event", () => {
     expect((readEvent({ ...invite, signatures: servers }, "10") as ReadEvent).signatures).toHaveLength(16);
   });
 });
+
+describe("a key that is none", () => {
+  const badKeys: readonly [what: string, key: unknown][] = [
+    ["a key of 31 bytes", { publicKey: new Uint8Array(31) }],
+    ["a key as text", { publicKey: ours.publicKey }],
+    ["the bytes alone", publicKey(ours)],
+    ["text alone", ours.publicKey],
+    ["a promise of a key, from an async keyOf", Promise.resolve({ publicKey: publicKey(ours) })],
+  ];
+  it.each(badKeys)("is told, and not that the signature is wrong (bug): %s", (_, key) => {
+    const reason = 'the key "ed25519:a" of "domain" is no `publicKey` of 32 bytes';
+    const found = verify(signed(aMessage("10")), "10", () => key as EventKey);
+    expect(found).toMatchObject({ kind: "invalid", reason, missingKeys: [] });
+  });
+});
