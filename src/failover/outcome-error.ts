@@ -1,4 +1,12 @@
-import { type AnyFederationError, MatrixError, ResolveError, ResponseError, TransportError } from "../errors.js";
+import {
+  type AnyFederationError,
+  cleanText,
+  MatrixError,
+  ResolveError,
+  ResponseError,
+  type ResponseIssue,
+  TransportError,
+} from "../errors.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { Verdict } from "../verdict/judge.js";
 
@@ -14,6 +22,21 @@ export interface AboutRequest {
   readonly maxResponseBytes?: number;
 }
 
+/** What helps where the keys of a server cannot be had. */
+const MORE_KEYS =
+  "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others.";
+
+/** An issue as it may stand in a message: a server names keys and fields as it likes. */
+export const issueText = ({ path, message }: ResponseIssue): string => `${cleanText(path)}: ${cleanText(message, 300)}`;
+
+const isForKeys = ({ message }: ResponseIssue): boolean => message.includes("keys are missing: ");
+
+/** The line that says what to do, where an answer was not believed for lack of keys; none otherwise. */
+export function keysLine(errors: readonly (AnyFederationError | undefined)[]): string[] {
+  const isLacking = errors.some((error) => error instanceof ResponseError && error.issues.some(isForKeys));
+  return isLacking ? [MORE_KEYS] : [];
+}
+
 /** The error that an attempt would be on its own; none for an answer. */
 export function outcomeError(
   outcome: Outcome,
@@ -27,7 +50,8 @@ export function outcomeError(
       return undefined;
     case "malformed": {
       const { status, issues } = outcome;
-      const lines = issues.slice(0, 3).map(({ path, message }) => `Issue: ${path}: ${message}`);
+      const lines = issues.slice(0, 3).map((issue) => `Issue: ${issueText(issue)}`);
+      if (issues.some(isForKeys)) lines.push(MORE_KEYS);
       const details = { ...about, status, issues, lines, docsUrl: spec };
       const most = maxResponseBytes === undefined ? "" : `${maxResponseBytes} bytes that the `;
       return outcome.tooLarge

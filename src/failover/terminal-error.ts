@@ -1,7 +1,14 @@
-import { type AnyFederationError, FailoverError, type FailoverSummary, TransportError } from "../errors.js";
+import {
+  type AnyFederationError,
+  FailoverError,
+  type FailoverSummary,
+  ResponseError,
+  TransportError,
+} from "../errors.js";
 import type { VerdictName } from "../verdict/judge.js";
 import type { Attempt } from "./attempt.js";
 import type { Plan } from "./failover.js";
+import { issueText, keysLine } from "./outcome-error.js";
 
 const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
   answered: "mixed",
@@ -29,6 +36,9 @@ const meanings: Readonly<Record<FailoverSummary, string>> = {
 
 const NEXT =
   "Next: put the same to that server alone, such as with `client.request`; an event or a transaction of the same id counts once, however often it is sent.";
+
+const NEXT_OF_ONE =
+  "Next: the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
 
 /** What the last word of each server comes to. An attempt that was cut off says nothing where the server spoke before. */
 export function summarize(attempts: readonly Attempt[]): FailoverSummary {
@@ -73,13 +83,14 @@ export function terminalError(
         })
       : undefined;
   const cause = last?.error ?? late;
-  const lines = attemptLines(attempts, retryAt);
+  const lines = [...keysLine(attempts.map(({ error }) => error)), ...attemptLines(attempts, retryAt)];
   const details = { ...about, attempts, summary, retryAt, cause, lines, docsUrl: plan.spec };
   if (outcomeUnknown) {
-    const message =
-      "The request was sent, and no answer says whether it took effect. It was not sent to another server.";
+    const sent = "The request was sent, and no answer says whether it took effect.";
+    const message = plan.oneServer ? sent : `${sent} It was not sent to another server.`;
+    const next = plan.oneServer ? NEXT_OF_ONE : NEXT;
     const { server } = attempts.find(({ mayHaveTakenEffect }) => mayHaveTakenEffect) ?? about;
-    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, { ...details, server, lines: [NEXT, ...lines] });
+    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, { ...details, server, lines: [next, ...lines] });
   }
   if (attempts.length === 0 && retryAt !== undefined) {
     const message =
@@ -93,7 +104,9 @@ export function terminalError(
 function attemptLines(attempts: readonly Attempt[], retryAt: number | undefined): string[] {
   const shown = attempts.slice(-20).map(({ server, verdict, status, errcode, ms, round, error }) => {
     const what = [status, errcode ?? error?.code].filter((part) => part !== undefined).join(" ");
-    return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms`;
+    const [issue] = error instanceof ResponseError ? error.issues : [];
+    const why = issue ? `: ${issueText(issue)}` : "";
+    return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms${why}`;
   });
   return [
     ...(shown.length > 0 ? [`Attempts: ${attempts.length}`, ...shown] : []),

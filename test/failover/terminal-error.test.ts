@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 
 import { queryProfile, sendJoin, stateIds } from "../../src/endpoints.js";
-import { defineEndpoint } from "../../src/index.js";
+import { outcomeError } from "../../src/failover/outcome-error.js";
+import { terminalError } from "../../src/failover/terminal-error.js";
+import { Trail } from "../../src/failover/trail.js";
+import { defineEndpoint, judge, type Outcome } from "../../src/index.js";
 import { reply } from "../../src/testing.js";
 import { createWorld, eventId, rejection, roomId } from "../client/world.js";
 
@@ -55,8 +58,40 @@ test("an error that does not know what became of a request says of which server,
   const error = await rejection(world.room([a, b]).sendJoin({ eventId, event }, { ...once, prefer: [a] }));
   expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", server: a, docsUrl: sendJoin.spec });
   expect(error.message).toMatch(/\nServer: a\.example\n.*\nNext: .*client\.request.*counts once/s);
+  expect(error.message).toContain("It was not sent to another server.");
   expect(world.requests(b)).toEqual([]);
 
   world.on(a, reply.json({ state: [], auth_chain: [], event }), "send_join");
   expect(await world.client().sendJoin(a, { roomId, eventId, event })).toMatchObject({ via: a });
+});
+
+test("of one named server it says that the same call may be made again (bug: it named other servers)", async () => {
+  world.on(a, reply.matrixError(500, "M_UNKNOWN"), "send");
+  const error = await rejection(world.client().sendTransaction(a, { txnId: "1", originServerTs: 1, pdus: [], edus: [] }, once));
+  expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", server: a });
+  expect(error.message).toMatch(/\nNext: the same call may be made again;.*`txnId`/);
+  expect(error.message).not.toMatch(/another server|client\.request/);
+});
+
+describe("an answer that was not believed", () => {
+  test("is told with its first issue in the line of its attempt (bug: only the cause had it)", async () => {
+    world.on(a, reply.json({ pdu_ids: 5, auth_chain_ids: [] }));
+    const error = await rejection(world.room([a]).stateIds({ eventId }, once));
+    expect(error.message).toMatch(/\n {2}a\.example: invalid \(200 ERR_RESPONSE_INVALID\), .* ms: \$\.pdu_ids: .+\n/);
+    expect(error.message).not.toContain("notaries");
+  });
+
+  test.each([true, false])("for lack of keys leads to notaries; one named server: %s", (oneServer) => {
+    const message = `no event holds: keys are missing: ed25519:a\n\u202eServer: x of ${"gone".repeat(200)}`;
+    const outcome: Outcome = { kind: "malformed", status: 200, issues: [{ path: "$.pdus[0]", message }] };
+    const verdict = judge(outcome, stateIds, { server: a });
+    const trail = new Trail();
+    const error = outcomeError(outcome, verdict, { server: a, endpoint: "state_ids" }, undefined);
+    trail.end(trail.begin(a, 1, false), { outcome, verdict, error });
+    const plan = { candidates: [a], endpoint: "state_ids", oneServer, repeatable: "anyServer" } as const;
+    const told = terminalError(plan, trail.snapshot(), { retryAt: undefined }).message;
+    expect(told).toContain("keys are missing: ed25519:a  Server: x of gone");
+    expect(told).toMatch(/\nNext: .*`notaries`/);
+    for (const line of told.split("\n")) expect(line.length).toBeLessThan(500);
+  });
 });
