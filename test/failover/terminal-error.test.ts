@@ -67,7 +67,9 @@ test("an error that does not know what became of a request says of which server,
 
 test("of one named server it says that the same call may be made again (bug: it named other servers)", async () => {
   world.on(a, reply.matrixError(500, "M_UNKNOWN"), "send");
-  const error = await rejection(world.client().sendTransaction(a, { txnId: "1", originServerTs: 1, pdus: [], edus: [] }, once));
+  const error = await rejection(
+    world.client().sendTransaction(a, { txnId: "1", originServerTs: 1, pdus: [], edus: [] }, once),
+  );
   expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", server: a });
   expect(error.message).toMatch(/\nNext: the same call may be made again;.*`txnId`/);
   expect(error.message).not.toMatch(/another server|client\.request/);
