@@ -14,13 +14,23 @@ import * as outages from "./scenarios/outages.mjs";
 import * as partialHistory from "./scenarios/partial-history.mjs";
 import * as partialJoins from "./scenarios/partial-joins.mjs";
 import * as partialReads from "./scenarios/partial-reads.mjs";
+import * as testRooms from "./scenarios/test-rooms.mjs";
 import { World } from "./world.mjs";
 
 const SCENARIO_TIMEOUT_MS = 60_000;
 /** With the installation; less than the five minutes that CI has for it. */
 const RUN_TIMEOUT_MS = 280_000;
 
-const scenarios = [partialReads, partialJoins, partialHistory, allPartial, joiningSynapse, everyEndpoint, outages];
+const scenarios = [
+  partialReads,
+  partialJoins,
+  partialHistory,
+  allPartial,
+  joiningSynapse,
+  everyEndpoint,
+  outages,
+  testRooms,
+];
 const cache = fileURLToPath(new URL("../.cache/interop", import.meta.url));
 const versions = readdirSync(new URL("./synapse", import.meta.url)).map((file) => file.slice(0, -".txt".length));
 
