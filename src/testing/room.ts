@@ -164,7 +164,8 @@ export class TestRoom {
   /**
    * Puts a resident into partial state (MSC3706): it answers as Synapse does while it is still joining. It says
    * `ORG.MATRIX.MSC3895_UNABLE_DUE_TO_PARTIAL_STATE` for `state_ids`, `state`, `event` and `event_auth`, "not fully
-   * joined" for joins and leaves, and hands out other servers' events in redacted form.
+   * joined" for joins and leaves, `M_FORBIDDEN` to who asks for the template of a leave, because it knows of no members, and
+   * hands out other servers' events in redacted form.
    *
    * @throws {@link OptionError} `ERR_INPUT` when the server is no resident.
    */
