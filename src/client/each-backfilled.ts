@@ -4,7 +4,15 @@ import type { RoomVersion } from "../events/room-versions.js";
 import { checkEventId } from "../name/identifiers.js";
 import { BackfillFrontier } from "./backfill-frontier.js";
 import type { Answer } from "./calls.js";
-import { checkCounts, type EachBackfilledInput, fieldsOf, LIMIT, MAX_BARREN_PAGES, PAGE_SIZE } from "./iterate.js";
+import {
+  checkCounts,
+  type EachBackfilledInput,
+  fieldsOf,
+  LIMIT,
+  MAX_BARREN_PAGES,
+  PAGE_SIZE,
+  untilAborted,
+} from "./iterate.js";
 
 /** A page of a few events may have nothing but what another branch of the history had already. */
 const MIN_PAGE = 20;
@@ -22,12 +30,23 @@ type AskPage = (input: { from: readonly string[]; limit: number }) => Promise<An
  * A page that brings nothing new is no end yet, since anybody in the room can name events that there are not.
  *
  * @param version - The room's version, where it is known though the events are not verified.
- * @throws {@link OptionError} `ERR_INPUT` for a wrong input, {@link NameError} `ERR_EVENT_ID`; and what `ask` throws.
+ * @param signal - Ends it, also between the events of a page.
+ * @throws The signal's reason; {@link OptionError} `ERR_INPUT` for a wrong input, {@link NameError} `ERR_EVENT_ID`; and
+ * what `ask` throws.
  */
-export async function* eachBackfilled(
+export function eachBackfilled(
   ask: AskPage,
   given: EachBackfilledInput,
   version?: RoomVersion,
+  signal?: AbortSignal,
+): AsyncGenerator<Pdu, void, undefined> {
+  return untilAborted(backfilled(ask, given, version), signal);
+}
+
+async function* backfilled(
+  ask: AskPage,
+  given: EachBackfilledInput,
+  version: RoomVersion | undefined,
 ): AsyncGenerator<Pdu, void, undefined> {
   const { limit = LIMIT, pageSize = PAGE_SIZE, from: start, onDropped, onRedacted } = fieldsOf(given);
   checkCounts({ limit, pageSize });

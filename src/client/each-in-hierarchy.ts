@@ -12,6 +12,7 @@ import {
   LIMIT,
   MAX_ID_LENGTH,
   type RoomInHierarchy,
+  untilAborted,
 } from "./iterate.js";
 
 const MAX_VIA = 10;
@@ -19,6 +20,10 @@ const MAX_VIA = 10;
 const MAX_DEPTH = 50;
 /** What may be lost on spaces inside that nobody tells about, as so many calls that ran out of time. */
 const MAX_LOST_CALLS = 10;
+/** How many spaces inside nobody may tell about. */
+const MAX_CLOSED = 100;
+/** How many requests may be lost on servers that spaces name. A space that nobody tells about counts as ten. */
+const MAX_LOST_REQUESTS = MAX_CLOSED * MAX_VIA;
 
 /** Asks about a space the servers that are likely to be in it, beside those that are known to be in the outermost one. */
 type AskSpace = (
@@ -37,9 +42,23 @@ interface Closed {
 /**
  * Goes through a space and the spaces in it, each once, level by level. A space inside that nobody tells about is left
  * closed: what its parent says of it is still there. Whoever made the space names its servers, and may name thousands that
- * there are not: so the time that is lost in this way is bounded, and after that the others stay closed as well.
+ * there are not, or others who shall get thousands of requests. So what is lost in this way is bounded: ten times the
+ * timeout, and 1,000 requests to named servers that did not tell, where a space that nobody tells about counts as ten of
+ * them. After that the other spaces stay closed as well.
+ *
+ * @throws The reason of the options' signal; {@link OptionError} `ERR_INPUT` or `ERR_OPTION` for what is wrong; and what
+ * `ask` throws for the outermost space, or since the client was closed.
  */
-export async function* eachInHierarchy(
+export function eachInHierarchy(
+  ask: AskSpace,
+  root: string,
+  given: EachInHierarchyInput,
+  givenOptions: RoomCallOptions,
+): AsyncGenerator<RoomInHierarchy, void, undefined> {
+  return untilAborted(roomsInside(ask, root, given, givenOptions), givenOptions?.signal);
+}
+
+async function* roomsInside(
   ask: AskSpace,
   root: string,
   given: EachInHierarchyInput,
@@ -52,15 +71,20 @@ export async function* eachInHierarchy(
   const timeout = options.timeout ?? hierarchy.timeoutMs;
   const inside = { ...options, timeout, rounds: options.rounds ?? 1 };
   let lostMs = 0;
+  let lostRequests = 0;
 
   async function open({ roomId, via }: Closed): Promise<Answer<HierarchyResponse> | undefined> {
-    if (lostMs >= MAX_LOST_CALLS * timeout) return undefined;
+    if (lostMs >= MAX_LOST_CALLS * timeout || lostRequests >= MAX_LOST_REQUESTS) return undefined;
     const startedAt = performance.now();
     try {
-      return await ask(roomId, via, page, inside);
+      const answer = await ask(roomId, via, page, inside);
+      lostRequests += Math.min(answer.attempts.length - 1, via.length);
+      return answer;
     } catch (error) {
-      if (options.signal?.aborted || !isFederationError(error) || error.code === "ERR_CLOSED") throw error;
+      if (options.signal?.aborted) throw options.signal.reason;
+      if (!isFederationError(error) || error.code === "ERR_CLOSED") throw error;
       lostMs += performance.now() - startedAt;
+      lostRequests += MAX_VIA;
       return undefined;
     }
   }

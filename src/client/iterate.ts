@@ -49,6 +49,9 @@ export interface RoomInHierarchy {
   readonly via: string;
 }
 
+/** Asks a server for a page of its directory. */
+type AskDirectory = (input: SearchPublicRoomsInput) => Promise<PublicRoomsResponse>;
+
 /** How many elements are asked for at a time when the caller does not say. */
 export const PAGE_SIZE = 100;
 /** More than anybody has, and few enough to be remembered, so that none is told twice. */
@@ -81,9 +84,39 @@ export function checkCounts(counts: Readonly<Record<string, number>>): void {
   }
 }
 
-/** Goes through pages of a server's directory until there is no next one, or several in a row bring nothing new. */
-export async function* eachPublicRoom(
-  ask: (input: SearchPublicRoomsInput) => Promise<PublicRoomsResponse>,
+/**
+ * Hands out the elements of an iteration for as long as the caller wants them: what has come already is not handed out
+ * after an abort, and the end of it is no end then.
+ *
+ * @throws The signal's reason, at the next step after it was aborted.
+ */
+export async function* untilAborted<Element>(
+  elements: AsyncIterable<Element>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Element, void, undefined> {
+  for await (const element of elements) {
+    if (signal?.aborted) throw signal.reason;
+    yield element;
+    if (signal?.aborted) throw signal.reason;
+  }
+  if (signal?.aborted) throw signal.reason;
+}
+
+/**
+ * Goes through pages of a server's directory until there is no next one, or several in a row bring nothing new.
+ *
+ * @throws The signal's reason; {@link OptionError} `ERR_INPUT` for a wrong input; and what `ask` throws.
+ */
+export function eachPublicRoom(
+  ask: AskDirectory,
+  given: EachPublicRoomInput,
+  signal?: AbortSignal,
+): AsyncGenerator<PublishedRoom, void, undefined> {
+  return untilAborted(publicRoomsIn(ask, given), signal);
+}
+
+async function* publicRoomsIn(
+  ask: AskDirectory,
   given: EachPublicRoomInput,
 ): AsyncGenerator<PublishedRoom, void, undefined> {
   const { limit = LIMIT, pageSize = PAGE_SIZE, ...input } = fieldsOf(given);

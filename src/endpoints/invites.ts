@@ -55,9 +55,8 @@ export interface InviteInputV12 extends AnyInviteInput {
 }
 
 /**
- * The input of {@link invite} for a room of a version that is known at run time only, such as the one that `makeJoin` tells:
- * what any version needs. `isRoomVersion` tells the versions of the specification. An event of version 1 or 2 has its id
- * in it.
+ * The input of {@link invite} for a room of a version that is known at run time only: what any version needs. Of an
+ * answer of `makeJoin` it is `room_version ?? "1"`, narrowed by `isRoomVersion`. An event of version 1 or 2 has its id in it.
  */
 export interface InviteInputOfAnyVersion extends AnyInviteInput {
   /** The room's version. One that the invited server does not know it refuses: `M_INCOMPATIBLE_ROOM_VERSION`. */

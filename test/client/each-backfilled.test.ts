@@ -234,6 +234,37 @@ describe("each event of a room backwards", () => {
     expect(ids.toSorted()).toEqual(allIds(room));
   });
 
+  test("is told no further after an abort, which is the error (bug: the rest of the page was told, and it ended)", async () => {
+    const { room, add, tip } = makeRoom();
+    const last = add([add([tip])]);
+    const reason = new Error("enough");
+    for (const count of [1, 3, room.events.length]) {
+      const stop = new AbortController();
+      const ask = (page: { from: readonly string[]; limit: number }) =>
+        handle(room).backfill(page, { signal: stop.signal });
+      let told = 0;
+      const each = async () => {
+        for await (const _ of eachBackfilled(ask, { from: [last] }, "10", stop.signal)) {
+          told += 1;
+          if (told === count) stop.abort(reason);
+        }
+      };
+      expect(await rejection(each())).toBe(reason);
+      expect(told).toBe(count);
+    }
+  });
+
+  test("is not told where whoever is told of dropped events aborts", async () => {
+    const { room, tip } = makeRoom();
+    const pdus = [...room.events.map(({ event }) => event), { type: "m.room.message" }];
+    federation.server(a).on("backfill", reply.json({ pdus }));
+    const stop = new AbortController();
+    const ask = (page: { from: readonly string[]; limit: number }) => handle(room).backfill(page);
+    const onDropped = () => stop.abort("enough");
+    const events = eachBackfilled(ask, { from: [tip], onDropped }, "10", stop.signal);
+    await expect(events.next()).rejects.toBe("enough");
+  });
+
   test("is not told when nobody answers", async () => {
     const { room, tip } = makeRoom();
     federation.server(a).on("backfill", reply.partialState());

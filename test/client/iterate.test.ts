@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { eachPublicRoom, untilAborted } from "../../src/client/iterate.js";
 import type { Behaviour, RecordedRequest } from "../../src/testing.js";
 import { reply } from "../../src/testing.js";
 import { createWorld, rejection, roomId } from "./world.js";
@@ -18,6 +19,17 @@ async function all<T>(each: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const one of each) found.push(one);
   return found;
+}
+
+/** Aborts at the given element; what was told, and the error that it ended with. */
+async function abortedAt<T>(count: number, start: (signal: AbortSignal) => AsyncIterable<T>, reason: Error) {
+  const stop = new AbortController();
+  const found: T[] = [];
+  const each = async () => {
+    for await (const one of start(stop.signal)) if (found.push(one) === count) stop.abort(reason);
+  };
+  const error = await rejection(each());
+  return { found, error };
 }
 
 const published = (id: number) => ({
@@ -90,6 +102,19 @@ describe("each public room", () => {
     world.on(a, directory(1_000), "public_rooms");
     for await (const room of world.client().eachPublicRoom(a)) if (room) break;
     expect(lookups(a)).toBe(1);
+  });
+
+  test("is told no further after an abort, which is the error (bug: the rest of the page was told, and it ended)", async () => {
+    const client = world.client();
+    const reason = new Error("enough");
+    const start = (signal: AbortSignal) =>
+      eachPublicRoom((page) => client.publicRooms(a, page, { signal }), { pageSize: 10 }, signal);
+    for (const count of [1, 5, 10, 25]) {
+      world.on(a, directory(25), "public_rooms");
+      const { found, error } = await abortedAt(count, start, reason);
+      expect(found).toHaveLength(count);
+      expect(error).toBe(reason);
+    }
   });
 
   test("is searched for with a filter", async () => {
@@ -288,6 +313,47 @@ describe("each room in a space", () => {
     expect(lookups(b)).toBeLessThanOrEqual(11);
   });
 
+  test.each([
+    ["in all", 300, false],
+    ["also where another server tells after them", 300, true],
+  ])(
+    "is not asked of named servers more than a thousand times %s (bug: a small answer caused thousands of requests)",
+    async (_, count, isTold) => {
+      const ids = Array.from({ length: count }, (__, at) => `!child${at}:a.example`);
+      const via = [b, ...Array.from({ length: 9 }, (__, at) => `none${at}.example`)];
+      const outer = { room: space(roomId, ids, via), children: ids.map((id) => space(id, [])) };
+      const inside = Object.fromEntries(ids.map((id) => [id, { room: space(id, []), children: [] }]));
+      world.on(a, byRoom({ ...(isTold && inside), [roomId]: outer }), "hierarchy");
+      world.on(b, reply.matrixError(404, "M_NOT_FOUND"), "hierarchy");
+      const found = await all(world.room([a]).eachInHierarchy({}, { ignoreBackoff: true, prefer: via }));
+      expect(found).toHaveLength(count + 1);
+      expect(lookups(b)).toBe(101);
+      expect(lookups(a)).toBe(101);
+    },
+  );
+
+  test("is opened however many spaces there are, where the servers that they name tell about them", async () => {
+    const ids = Array.from({ length: 150 }, (_, at) => `!child${at}:a.example`);
+    const outer = { room: space(roomId, ids, [b]), children: ids.map((id) => space(id, [])) };
+    const inside = Object.fromEntries(ids.map((id) => [id, { room: space(id, []), children: [] }]));
+    world.on(a, byRoom({ [roomId]: outer }), "hierarchy");
+    world.on(b, byRoom(inside), "hierarchy");
+    expect(await all(world.room([a]).eachInHierarchy())).toHaveLength(151);
+    expect(lookups(b)).toBe(150);
+  });
+
+  test("is told no further after an abort, which is the error (bug: the rest of the page was told, and it ended)", async () => {
+    const children = Array.from({ length: 9 }, (_, at) => ({ room_id: `!${at}:a.example` }));
+    const reason = new Error("enough");
+    for (const count of [1, 5, 10]) {
+      world.on(a, byRoom({ [roomId]: { room: space(roomId, []), children } }), "hierarchy");
+      const start = (signal: AbortSignal) => world.room([a]).eachInHierarchy({}, { signal });
+      const { found, error } = await abortedAt(count, start, reason);
+      expect(found).toHaveLength(count);
+      expect(error).toBe(reason);
+    }
+  });
+
   test("is told no further when the client is closed, and that is no end (bug: it looked like one)", async () => {
     world.on(a, byRoom({ [roomId]: { room: space(roomId, [inner]), children: [space(inner, [])] } }), "hierarchy");
     const client = world.client();
@@ -302,5 +368,37 @@ describe("each room in a space", () => {
     world.on(a, reply.matrixError(404, "M_NOT_FOUND"), "hierarchy");
     const error = await rejection(all(world.room([a]).eachInHierarchy({}, { rounds: 1 })));
     expect(error).toMatchObject({ code: "ERR_ALL_FAILED" });
+  });
+});
+
+describe("an iteration that can be aborted", () => {
+  async function* numbers(ended: () => void): AsyncGenerator<number> {
+    try {
+      for (let at = 0; at < 5; at++) yield at;
+    } finally {
+      ended();
+    }
+  }
+
+  test("hands out everything, in order, where nobody aborts", async () => {
+    expect(await all(untilAborted(numbers(Boolean), undefined))).toEqual([0, 1, 2, 3, 4]);
+    expect(await all(untilAborted(numbers(Boolean), new AbortController().signal))).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("ends what it goes through when it is aborted or left", async () => {
+    let ended = 0;
+    const count = () => {
+      ended += 1;
+    };
+    const { found } = await abortedAt(2, (signal) => untilAborted(numbers(count), signal), new Error("enough"));
+    expect(found).toEqual([0, 1]);
+    expect(ended).toBe(1);
+    for await (const one of untilAborted(numbers(count), undefined)) if (one === 2) break;
+    expect(ended).toBe(2);
+  });
+
+  test("rejects with the reason where nothing was there to hand out", async () => {
+    const signal = AbortSignal.abort("enough");
+    await expect(all(untilAborted((async function* () {})(), signal))).rejects.toBe("enough");
   });
 });
