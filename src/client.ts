@@ -100,6 +100,7 @@ export function createClient(given: ClientOptions = {}): Client {
           (page) => ask(backfill, page, callOptions && { ...callOptions, onEvent: undefined, onProgress: undefined }),
           input,
           callOptions?.roomVersion ?? roomVersion,
+          callOptions?.signal,
         ),
       eachInHierarchy: (input = {}, callOptions = {}) =>
         eachInHierarchy(
@@ -170,6 +171,7 @@ export function createClient(given: ClientOptions = {}): Client {
       eachPublicRoom(
         (page) => request(server, page.filter === undefined ? publicRooms : searchPublicRooms, page, callOptions),
         input,
+        callOptions?.signal,
       ),
     diagnose: async (server, callOptions = {}) => {
       checkCallOptions(callOptions);

@@ -101,8 +101,10 @@ async function askOnce<Output>(
       const left = response.stream ? { ...verification, fields: [] } : verification;
       outcome = (await verifyAnswer(outcome, server, left, cancellation)) as Outcome<Output>;
     }
-    // A server may repeat what it was told, in more forms than could be looked for.
-    if (outcome.kind === "error" && request.secrets.length > 0) outcome = withoutSecrets(outcome, request.secrets);
+    // A server may repeat what it was told: secrets in more forms than could be looked for.
+    if (outcome.kind === "error" && (request.secrets.length > 0 || isEcho(outcome, authorization))) {
+      outcome = withoutSecrets(outcome, request.secrets);
+    }
   } catch (error) {
     outcome = failure(error, cancellation);
     cause = error;
@@ -165,7 +167,19 @@ async function readResponse(
 
 type ErrorOutcome = Extract<Outcome, { kind: "error" }>;
 
+/** Whether an error repeats our `Authorization`, or a part of its signature. */
+function isEcho({ text, errcode = "" }: ErrorOutcome, authorization: readonly string[]): boolean {
+  const told = `${errcode} ${text}`;
+  return authorization.some((header) => {
+    const [, signature = header] = /sig="([^"]*)"/.exec(header) ?? [];
+    return (
+      /x-matrix|\bsig\b/i.test(told) || told.includes(signature.slice(0, 12)) || told.includes(signature.slice(-12))
+    );
+  });
+}
+
 function withoutSecrets({ errcode, ...rest }: ErrorOutcome, secrets: readonly string[]): ErrorOutcome {
+  // No signature is in capital letters.
   const isCode = errcode !== undefined && /^[A-Z][A-Z0-9_.]{0,60}$/.test(errcode);
   const isClean = isCode && !secrets.some((secret) => errcode.includes(secret));
   return { ...rest, text: "", ...(isClean && { errcode }) };

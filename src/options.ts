@@ -84,7 +84,7 @@ export interface RoomCallOptions extends CallOptions {
    */
   readonly onEvent?: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
   /** Is told from time to time how far the reading of a large answer is: of `state` and `sendJoin`. */
-  readonly onProgress?: ((progress: CallProgress) => void) | undefined;
+  readonly onProgress?: ((progress: CallProgress) => void | Promise<void>) | undefined;
 }
 
 /**

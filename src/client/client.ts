@@ -50,7 +50,8 @@ export interface Room extends RoomCalls {
    * have no known ids: each page goes on from the oldest events of the one before, so that another branch may be left out
    * where the history forks just where a page ends; and three pages that bring nothing new end it.
    * @throws {@link OptionError} `ERR_INPUT` when the input is wrong, {@link NameError} `ERR_EVENT_ID`.
-   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer. After an abort, the next step throws the
+   * signal's reason, though the rest of a page is there.
    */
   eachBackfilled(
     input: EachBackfilledInput,
@@ -59,8 +60,10 @@ export interface Room extends RoomCalls {
   /**
    * Goes through the rooms in the space, and in the spaces in it, each once, level by level. Each space is a call to
    * {@link RoomCalls.hierarchy}, with its own timeout: for one inside, 30 seconds and one round when you do not say. One
-   * inside that nobody tells about is not opened; once ten times the timeout have been lost on such ones, none is any more.
-   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can tell about the space itself.
+   * inside that nobody tells about is not opened. Once ten times the timeout have been lost on such ones, or 1,000 requests
+   * to servers that spaces name, none is any more; one that nobody tells about counts as ten requests, so 100 are the most.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can tell about the space itself. After an abort, the
+   * next step throws the signal's reason.
    */
   eachInHierarchy(
     input?: EachInHierarchyInput,
@@ -112,7 +115,8 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
   /**
    * Goes through a server's directory until its end, the limit (1,000,000 rooms when absent), or several pages in a row
    * that bring nothing new. Each page is a call to {@link ServerCalls.publicRooms}, or with a filter to {@link ServerCalls.searchPublicRooms}.
-   * @throws {@link AnyFederationError} as these do.
+   * @throws {@link AnyFederationError} as these do. After an abort, the next step throws the signal's reason, though the
+   * rest of a page is there.
    */
   eachPublicRoom(
     server: string,

@@ -1,11 +1,12 @@
 import { LRUCache } from "lru-cache";
-import { Cancellation } from "../cancellation.js";
+import { Cancellation, onSignalAbort } from "../cancellation.js";
 import type { Endpoint, JsonObject } from "../endpoint.js";
 import { event, eventAuth } from "../endpoints/room-reads.js";
 import { FailoverError } from "../errors.js";
 import { isRoomVersion, type RoomVersion } from "../events/room-versions.js";
+import { isRoomId } from "../name/identifiers.js";
 import type { RoomCallOptions } from "../options.js";
-import { versionNamedBy } from "../verify/create-event.js";
+import { versionNamedBy, versionProvedBy } from "../verify/create-event.js";
 import type { WantedEvent } from "../verify/repair.js";
 import type { Verifier } from "../verify/verifier.js";
 import type { Verification } from "../verify/verify-answer.js";
@@ -13,7 +14,6 @@ import type { SafeAnswer } from "./calls.js";
 import type { Job, Runner } from "./runner.js";
 
 const MAX_ROOMS = 10_000;
-const UNPROVED_FOR_MS = 600_000;
 /** How long another server may take for an event that one had not whole. */
 const ELSEWHERE_TIMEOUT_MS = 10_000;
 /** So many servers are asked for it: where none of them has it whole, it has been redacted. */
@@ -36,16 +36,16 @@ export interface ProvedCall<Output> {
 export class Proof {
   readonly #run: Runner["run"];
   readonly #verifier: Verifier;
+  readonly #closing: AbortSignal;
   readonly #versions = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
-  /** By `m.room.create` events that nobody has the key for; believed for a while, for nothing holds by a wrong one. */
-  readonly #unproved = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS, ttl: UNPROVED_FOR_MS });
   /** As `make_join` and `make_knock` told them, which nobody vouches for. */
   readonly #claimed = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
 
-  /** With what makes calls, and what verifies events. */
-  constructor(run: Runner["run"], verifier: Verifier) {
+  /** With what makes calls, what verifies events, and what says that the client is closed. */
+  constructor(run: Runner["run"], verifier: Verifier, closing: AbortSignal) {
     this.#run = run;
     this.#verifier = verifier;
+    this.#closing = closing;
   }
 
   /**
@@ -59,7 +59,7 @@ export class Proof {
     const { proof = {}, events: fields = [] } = endpoint;
     const { roomVersion, onEvent, onProgress } = options;
     let { roomId } = input as { roomId?: string };
-    let version = roomVersion ?? this.#knownVersion(roomId);
+    let version = roomVersion ?? (roomId === undefined ? undefined : this.#versions.get(roomId));
     const about = proof.about?.(input);
     if (version === undefined && about !== undefined) {
       const told = await this.#askVersion(call, roomId, about);
@@ -101,7 +101,7 @@ export class Proof {
     { job, candidates, timeoutMs }: ProvedCall<Output>,
     roomId: string | undefined,
     eventId: string,
-  ): Promise<{ readonly version: RoomVersion | undefined; readonly roomId: string } | Failed> {
+  ): Promise<{ readonly version: RoomVersion | undefined; readonly roomId: string | undefined } | Failed> {
     const deadline = performance.now() + timeoutMs;
     const options = (): RoomCallOptions => {
       const timeout = Math.max(1, deadline - performance.now());
@@ -113,43 +113,59 @@ export class Proof {
       const answer = await this.#run({ ...job, endpoint: event, input: { eventId }, options: unverified() });
       if (!answer.ok) return answer;
       const [{ room_id: named = `!${eventId.slice(1)}` }] = answer.value.pdus;
-      room = String(named);
+      // Of a room without an id no event holds, and the answer is no answer.
+      if (!isRoomId(named)) return { version: undefined, roomId: undefined };
+      room = named;
     }
-    const known = this.#knownVersion(room);
+    const known = this.#versions.get(room);
     if (known) return { version: known, roomId: room };
     const input = { roomId: room, eventId };
     let others = candidates;
     for (let tries = 0; tries < MAX_ELSEWHERE && others.length > 0; tries++) {
       const asked = { ...job, candidates: (): readonly string[] => others };
       const chain = await this.#run({ ...asked, endpoint: eventAuth, input, options: options() });
-      if (!chain.ok) return chain;
-      if (chain.roomVersion !== undefined) return this.#told(room, chain.roomVersion);
+      if (chain.ok && chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
+      const isUnproved = chain.attempts.some(({ verdict }) => verdict === "unableHere");
+      if (!chain.ok && !isUnproved) return chain;
       // The first event of a room has no auth chain, but any other has one.
       const first = await this.#run({ ...job, endpoint: event, input, options: unverified() });
       if (!first.ok) return first;
-      const version = await this.#versionBy(first.value.pdus[0], room, eventId);
-      if (version !== undefined) return this.#told(room, version);
+      const [pdu] = first.value.pdus;
+      const told = chain.ok
+        ? undefined
+        : await this.#run({ ...asked, endpoint: eventAuth, input, options: unverified() });
+      const version =
+        versionProvedBy(eventId, pdu, told?.ok ? told.value.auth_chain : [], room) ??
+        (await this.#versionSignedIn(pdu, room, eventId, options()));
+      if (version !== undefined) return { version, roomId: room };
+      if (!chain.ok) return chain;
       others = others.filter((server) => server !== chain.via);
     }
     return { version: undefined, roomId: room };
   }
 
-  /** The version that a room's first event names, once it is known to hold. */
-  async #versionBy(first: JsonObject, roomId: string, wanted: string): Promise<RoomVersion | undefined> {
+  /** The version that a room's first event names, once its signature holds. */
+  async #versionSignedIn(
+    first: JsonObject,
+    roomId: string,
+    wanted: string,
+    { signal, timeout = 0 }: RoomCallOptions,
+  ): Promise<RoomVersion | undefined> {
     const version = versionNamedBy(first, roomId);
     if (version === undefined) return undefined;
-    const [checked] = await this.#verifier.check([first], { version, roomId }, new Cancellation());
-    const mayHold = checked?.kind === "valid" || checked?.kind === "keyless";
-    return mayHold && checked.eventId === wanted ? version : undefined;
-  }
-
-  #knownVersion(roomId: string | undefined): RoomVersion | undefined {
-    return roomId === undefined ? undefined : (this.#versions.get(roomId) ?? this.#unproved.get(roomId));
-  }
-
-  #told(roomId: string, version: RoomVersion): { readonly version: RoomVersion; readonly roomId: string } {
-    this.#unproved.set(roomId, version);
-    return { version, roomId };
+    const cancellation = new Cancellation();
+    const late = AbortSignal.timeout(Math.ceil(timeout));
+    const signals = [late, this.#closing, ...(signal ? [signal] : [])];
+    const stop = signals.map((each) => onSignalAbort(each, () => cancellation.abort(each.reason)));
+    try {
+      const [checked] = await this.#verifier.check([first], { version, roomId }, cancellation);
+      return checked?.kind === "valid" && checked.eventId === wanted ? version : undefined;
+    } catch (error) {
+      if (error !== late.reason) throw error;
+      return undefined;
+    } finally {
+      for (const stopListening of stop) stopListening();
+    }
   }
 
   async #fetchElsewhere<Output>(

@@ -99,10 +99,10 @@ export function createRunner(given: ClientOptions): Runner {
       (await askForKeys(notary, queryKeys, { serverKeys: wanted }, limits)).server_keys,
   });
   const pool = new VerifyPool();
-  const proof = new Proof(run, new Verifier(keyring, pool));
-  const underWay = new Set<Flight<unknown>>();
   const closing = new AbortController();
   let closed: Error | undefined;
+  const proof = new Proof(run, new Verifier(keyring, pool), closing.signal);
+  const underWay = new Set<Flight<unknown>>();
 
   /** Joins an identical read under way, or starts a flight. */
   function flightFor<Output>(
@@ -187,6 +187,9 @@ export function createRunner(given: ClientOptions): Runner {
     const verification = isProved
       ? await proof.verificationFor({ job: { ...job, options }, input: request.input, candidates, timeoutMs: msLeft() })
       : undefined;
+    // Time has passed since the call began.
+    if (closed) throw closed;
+    if (options.signal?.aborted) throw options.signal.reason;
     if (verification && "ok" in verification) return verification;
     const mayBeShared = endpoint.repeatable === "anyServer" && !options.onEvent && !options.onProgress;
     const plan: Plan<Output> = {

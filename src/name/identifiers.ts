@@ -71,6 +71,15 @@ export function checkRoomId(text: unknown): string {
   return check(text, roomId);
 }
 
+/** Whether a value is a room id, as {@link checkRoomId} checks it. */
+export function isRoomId(value: unknown): value is string {
+  try {
+    return checkRoomId(value) === value;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Checks an event id of any room version and returns it. What follows the `$` is opaque.
  * Specification: Appendices, "Event IDs".

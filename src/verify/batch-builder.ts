@@ -24,6 +24,7 @@ export interface PlacedBatch extends Batch {
 export class BatchBuilder {
   readonly #maxBytes: number;
   readonly #maxEvents: number;
+  /** Used again for each batch: what is handed out is as large as it has to be. */
   #bytes: Uint8Array = EMPTY;
   #length = 0;
   #ends: number[] = [];
@@ -38,7 +39,7 @@ export class BatchBuilder {
   /** Adds an event's JSON text, which is copied; returns a batch when one is full. */
   add(text: Uint8Array, place: Place): PlacedBatch | undefined {
     const full = this.#length + text.length > this.#maxBytes ? this.flush() : undefined;
-    if (this.#length === 0) this.#bytes = allocate(Math.max(this.#maxBytes, text.length));
+    if (text.length > this.#bytes.length) this.#bytes = new Uint8Array(Math.max(this.#maxBytes, text.length));
     this.#bytes.set(text, this.#length);
     this.#length += text.length;
     this.#ends.push(this.#length);
@@ -49,17 +50,16 @@ export class BatchBuilder {
   /** What was added since the last batch; undefined when that is nothing. */
   flush(): PlacedBatch | undefined {
     if (this.#ends.length === 0) return undefined;
-    const batch = { bytes: this.#bytes.subarray(0, this.#length), ends: this.#ends, places: this.#places };
-    this.#bytes = EMPTY;
+    // Shared, so that a thread can read what is still needed here.
+    const bytes = new Uint8Array(new SharedArrayBuffer(this.#length));
+    bytes.set(this.#bytes.subarray(0, this.#length));
+    const batch = { bytes, ends: this.#ends, places: this.#places };
     this.#length = 0;
     this.#ends = [];
     this.#places = [];
     return batch;
   }
 }
-
-/** Shared, so that a thread can read what is still needed here. */
-const allocate = (bytes: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(bytes));
 
 /** The text of one event of a batch. */
 export function textAt({ bytes, ends }: Batch, at: number): string {
@@ -68,7 +68,8 @@ export function textAt({ bytes, ends }: Batch, at: number): string {
 
 /** A batch of some of a batch's events. */
 export function onlyThose(batch: PlacedBatch, wanted: readonly number[]): PlacedBatch {
-  const builder = new BatchBuilder(batch.bytes.length, batch.ends.length + 1);
+  const bytes = wanted.reduce((sum, at) => sum + (batch.ends[at] ?? 0) - (batch.ends[at - 1] ?? 0), 0);
+  const builder = new BatchBuilder(bytes, batch.ends.length + 1);
   for (const at of wanted) {
     builder.add(batch.bytes.subarray(batch.ends[at - 1] ?? 0, batch.ends[at]), batch.places[at] as Place);
   }

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { quoted } from "../errors.js";
 import { serverOf } from "../events/hash-event.js";
+import { readEvent } from "../events/read-event.js";
 import { isRoomVersion, type RoomVersion, roomVersions } from "../events/room-versions.js";
 
 /**
@@ -15,6 +16,41 @@ export function versionNamedBy(event: JsonObject, roomId: string): RoomVersion |
   if (roomVersions[version].roomIdIsCreateEventId) return version;
   const creator = serverOf(sender);
   return event.room_id === roomId && creator !== undefined && creator === serverOf(roomId) ? version : undefined;
+}
+
+/** More events that say they made the room only want to keep us busy. */
+const MAX_CREATE_EVENTS = 8;
+
+/**
+ * The room version that an event's id proves, without any key: from version 3 on, the id is the hash of an event that names
+ * the id of the `m.room.create` event, or of the room, which is a hash too. So a room can be read whose creator is gone.
+ *
+ * @param eventId - The id, which is believed.
+ * @param event - The event, as somebody told it.
+ * @param chain - Its auth chain, as somebody told it.
+ */
+export function versionProvedBy(
+  eventId: string,
+  event: JsonObject,
+  chain: readonly JsonObject[],
+  roomId: string,
+): RoomVersion | undefined {
+  const creates = [event, ...chain].filter((each) => versionNamedBy(each, roomId)).slice(0, MAX_CREATE_EVENTS);
+  for (const create of creates) {
+    const version = versionNamedBy(create, roomId) as RoomVersion;
+    const { eventIds, roomIdIsCreateEventId } = roomVersions[version];
+    if (eventIds === "inEvent") continue;
+    const [read, made] = [readEvent(event, version), readEvent(create, version)];
+    if (read.fault !== undefined || made.fault !== undefined) continue;
+    if (read.eventId !== eventId || !made.isHashRight) continue;
+    const { room_id: room, auth_events: authorisers } = read.event;
+    const isIt = made.eventId === eventId;
+    const names = roomIdIsCreateEventId
+      ? roomId === `!${made.eventId.slice(1)}`
+      : (authorisers as JsonValue[]).includes(made.eventId);
+    if (isIt ? !roomIdIsCreateEventId || names : room === roomId && names) return version;
+  }
+  return undefined;
 }
 
 /** What to say of events that no room version can be told by. */

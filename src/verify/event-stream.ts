@@ -7,12 +7,14 @@ import { JsonSplitter } from "../validate/split-json.js";
 import type { EventRules } from "./batch.js";
 import { BatchBuilder, type Place, type PlacedBatch, textAt } from "./batch-builder.js";
 import { VerifiedEvents } from "./verified-events.js";
-import type { CheckedPart, Verifier } from "./verifier.js";
+import type { CheckedBatch, KeylessBatch, Verifier } from "./verifier.js";
 
 /** What may be on the threads, in bytes: enough for all of them to have work. Beyond it nothing more is read. */
 const MAX_ON_THREADS = 4 * 1024 * 1024;
 /** What may wait for keys besides, in bytes. */
 const MAX_WAITING = 16 * 1024 * 1024;
+/** What a batch that waits takes beside its events. */
+const WAITING_BYTES = 16 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
 
@@ -44,8 +46,8 @@ export interface EventStream {
   readonly totalBytes: number | undefined;
   /** Takes each event that holds, one after the other; it is waited for. The order is not that of the answer. */
   readonly take: (event: JsonObject, place: Place, eventId: string) => void | Promise<void>;
-  /** Is told from time to time how far it is, and at the end. */
-  readonly progress: (progress: StreamProgress) => void;
+  /** Is told from time to time how far it is, and at the end; it is waited for. */
+  readonly progress: (progress: StreamProgress) => void | Promise<void>;
   /** Called when all bytes are there, and only we still work on them. */
   readonly arrived: () => void;
 }
@@ -91,30 +93,37 @@ export async function readEventStream(
     failure ??= { error };
     reading.abort(error);
   };
-  const tell = (): void => progress({ bytes, totalBytes, events: count, verified: events.seen });
-  const verify = async (batch: PlacedBatch): Promise<void> => {
-    let [onThreads, waiting] = [0, 0];
-    const hold = (nowOnThreads: number, nowWaiting: number): void => {
-      bytesOnThreads += nowOnThreads - onThreads;
-      bytesWaiting += nowWaiting - waiting;
-      [onThreads, waiting] = [nowOnThreads, nowWaiting];
-      roomMade();
-    };
-    hold(batch.bytes.length, 0);
-    try {
-      for await (const part of verifier.checkBatch(batch, rules, session, reading)) {
-        // Threads finish as they like, but whoever takes events gets one at a time.
-        const taken = turn.then(() => takePart(part));
-        turn = taken.catch(() => {});
-        await taken;
-        hold(0, part.bytesLeft);
-      }
-    } catch (error) {
-      if (!reading.aborted) fail(error);
-    }
-    hold(0, 0);
+  const tell = (): void | Promise<void> => progress({ bytes, totalBytes, events: count, verified: events.seen });
+  /** Threads finish as they like, but whoever takes events gets one at a time. */
+  const inTurn = async (batch: PlacedBatch, checked: CheckedBatch["checked"]): Promise<void> => {
+    const taken = turn.then(() => takePart(batch, checked));
+    turn = taken.catch(() => {});
+    await taken;
   };
-  const takePart = async ({ batch, checked }: CheckedPart): Promise<void> => {
+  /** Hands on what needs a key first, and lets go of the rest. */
+  const verify = async (batch: PlacedBatch): Promise<KeylessBatch | undefined> => {
+    const { length } = batch.bytes;
+    bytesOnThreads += length;
+    try {
+      const { checked, keyless } = await verifier.checkBatch(batch, rules, session, reading);
+      await inTurn(batch, checked);
+      return keyless;
+    } finally {
+      bytesOnThreads -= length;
+      roomMade();
+    }
+  };
+  const verifyKeyless = async (keyless: KeylessBatch): Promise<void> => {
+    const size = keyless.batch.bytes.length + WAITING_BYTES;
+    bytesWaiting += size;
+    try {
+      await inTurn(keyless.batch, await verifier.checkKeyless(keyless, rules, session, reading));
+    } finally {
+      bytesWaiting -= size;
+      roomMade();
+    }
+  };
+  const takePart = async (batch: PlacedBatch, checked: CheckedBatch["checked"]): Promise<void> => {
     for (const [at, each] of checked.entries()) {
       if (reading.aborted) return;
       if (!each) continue;
@@ -128,11 +137,16 @@ export async function readEventStream(
       const taken = event && take(event, place, each.eventId ?? "");
       if (taken) await taken;
     }
-    if (!reading.aborted) tell();
+    if (!reading.aborted) await tell();
   };
   const send = (batch: PlacedBatch | undefined): void => {
     if (!batch) return;
-    const verifying = verify(batch).finally(() => underWay.delete(verifying));
+    const verifying = verify(batch)
+      .then((keyless) => keyless && verifyKeyless(keyless))
+      .catch((error: unknown) => {
+        if (!reading.aborted) fail(error);
+      })
+      .finally(() => underWay.delete(verifying));
     underWay.add(verifying);
   };
   const read = async (): Promise<InvalidJson | "tooLarge" | undefined> => {
@@ -184,6 +198,6 @@ export async function readEventStream(
   if (refused || fault) return (refused ?? fault) as InvalidJson | "tooLarge";
   const skeleton = splitter.end();
   if (skeleton instanceof InvalidJson) return skeleton;
-  tell();
+  await tell();
   return { skeleton, events };
 }

@@ -59,7 +59,7 @@ export async function readStreamedAnswer(
         maxBytes,
         totalBytes,
         take,
-        progress: (progress) => void (onProgress && handled(() => onProgress({ ...progress, via: server }))),
+        progress: (progress) => onProgress && handled(() => onProgress({ ...progress, via: server })),
         arrived,
       },
       verifier,

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../endpoint.js";
+import { cleanText } from "../errors.js";
 import { redactEvent } from "../events/redact-event.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "../validate/events.js";
@@ -64,7 +65,7 @@ export class VerifiedEvents {
     const doubtful: DoubtfulEvent = {
       ...place,
       eventId: eventId ?? "",
-      reason: checked.reason ?? "the content's hash is wrong",
+      reason: cleanText(checked.reason ?? "the content's hash is wrong"),
       isRedactedCopy: checked.isRedactedCopy ?? false,
       ...(kind === "redacted" && { redacted: redactEvent(event, this.#version) }),
     };

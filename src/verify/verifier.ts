@@ -19,14 +19,20 @@ const SLICE = 8;
 
 let lastSession = 0;
 
-/** What was found out of some events of a batch. */
-export interface CheckedPart {
+/** What was found out of the events of a batch. */
+export interface CheckedBatch {
+  /** What is true of each; undefined where a key is needed first. */
+  readonly checked: readonly (CheckedEvent | undefined)[];
+  /** Those whose keys are not at hand. Nothing else of the batch is held with them. */
+  readonly keyless: KeylessBatch | undefined;
+}
+
+/** Events whose keys are not at hand. */
+export interface KeylessBatch {
   /** The events. */
   readonly batch: PlacedBatch;
-  /** What is true of each; undefined where that is told later. */
-  readonly checked: readonly (CheckedEvent | undefined)[];
-  /** How many bytes of the batch are told of later. */
-  readonly bytesLeft: number;
+  /** The keys. */
+  readonly requests: readonly KeyRequest[];
 }
 
 /** Verifies events, a few here and many on all cores, with the keys of the key ring. */
@@ -57,7 +63,7 @@ export class Verifier {
     const checked = await checkHere(events);
     const keyless = keylessOf(checked);
     if (keyless.length === 0) return checked;
-    await this.#keysFor(checked, rules, cancellation);
+    await this.#ask(keyRequests(checked, rules), cancellation);
     const again = await checkHere(keyless.map((at) => events[at] as JsonObject));
     return checked.map((each, at) => again[keyless.indexOf(at)] ?? each);
   }
@@ -69,27 +75,36 @@ export class Verifier {
   }
 
   /**
-   * What is true of each event of a batch: first of those whose keys are at hand, then of the others. The batches of one
-   * session share the keys.
+   * What is true of each event of a batch, by the keys that are at hand. The batches of one session share the keys.
    *
    * @throws what the cancellation was given.
    */
-  async *checkBatch(
+  async checkBatch(
     batch: PlacedBatch,
     rules: EventRules,
     session: number,
     cancellation: Cancellation,
-  ): AsyncGenerator<CheckedPart, void, undefined> {
+  ): Promise<CheckedBatch> {
     const checked = await this.#checkTexts(batch, rules, session, [], cancellation);
     const keyless = keylessOf(checked);
-    if (keyless.length === 0) {
-      yield { batch, checked, bytesLeft: 0 };
-      return;
-    }
-    const rest = onlyThose(batch, keyless);
-    yield { batch, checked: checked.map(unlessKeyless), bytesLeft: rest.bytes.length };
-    const keys = await this.#keysFor(checked, rules, cancellation);
-    yield { batch: rest, checked: await this.#checkTexts(rest, rules, session, keys, cancellation), bytesLeft: 0 };
+    if (keyless.length === 0) return { checked, keyless: undefined };
+    const requests = keyRequests(checked, rules);
+    return { checked: checked.map(unlessKeyless), keyless: { batch: onlyThose(batch, keyless), requests } };
+  }
+
+  /**
+   * What is true of the events whose keys were not at hand, once they have been asked for.
+   *
+   * @throws what the cancellation was given.
+   */
+  async checkKeyless(
+    { batch, requests }: KeylessBatch,
+    rules: EventRules,
+    session: number,
+    cancellation: Cancellation,
+  ): Promise<readonly CheckedEvent[]> {
+    const keys = await this.#ask(requests, cancellation);
+    return this.#checkTexts(batch, rules, session, keys, cancellation);
   }
 
   async #checkTexts(
@@ -110,15 +125,7 @@ export class Verifier {
     return inSlices(texts, (text) => checkText(text, rules, this.#keyOf), cancellation);
   }
 
-  async #keysFor(
-    checked: readonly CheckedEvent[],
-    { version }: EventRules,
-    cancellation: Cancellation,
-  ): Promise<readonly KnownKey[]> {
-    const { keyValidity: enforceValidity } = rulesOf(version);
-    const requests = checked.flatMap(({ needed = [], at = 0 }) =>
-      needed.map(({ server, keyId }): KeyRequest => ({ server, keyId, at, use: "event", enforceValidity })),
-    );
+  async #ask(requests: readonly KeyRequest[], cancellation: Cancellation): Promise<readonly KnownKey[]> {
     const keys = await this.#keyring.keys(requests, { signal: cancellation.signal, timeout: KEYS_TIMEOUT_MS });
     return [...new Set(requests.flatMap(({ server, keyId }) => keys.get(server, keyId) ?? []))];
   }
@@ -132,10 +139,13 @@ export class Verifier {
     const builder = new BatchBuilder();
     const all: CheckedEvent[] = [];
     const checking: Promise<void>[] = [];
+    const take = ({ places }: PlacedBatch, checked: readonly (CheckedEvent | undefined)[]): void => {
+      for (const [at, each] of checked.entries()) if (each) all[places[at]?.index ?? 0] = each;
+    };
     const check = async (batch: PlacedBatch): Promise<void> => {
-      for await (const { batch: part, checked } of this.checkBatch(batch, rules, session, cancellation)) {
-        for (const [at, each] of checked.entries()) if (each) all[part.places[at]?.index ?? 0] = each;
-      }
+      const { checked, keyless } = await this.checkBatch(batch, rules, session, cancellation);
+      take(batch, checked);
+      if (keyless) take(keyless.batch, await this.checkKeyless(keyless, rules, session, cancellation));
     };
     for (const [index, event] of events.entries()) {
       const text = JSON.stringify(event);
@@ -165,6 +175,13 @@ function isTrue(text: string, event: JsonObject): boolean {
 /** Where the events are that no key is at hand for. */
 const keylessOf = (checked: readonly CheckedEvent[]): number[] =>
   checked.flatMap(({ kind }, at) => (kind === "keyless" ? [at] : []));
+
+const keyRequests = (checked: readonly CheckedEvent[], { version }: EventRules): KeyRequest[] => {
+  const { keyValidity: enforceValidity } = rulesOf(version);
+  return checked.flatMap(({ needed = [], at = 0 }) =>
+    needed.map(({ server, keyId }): KeyRequest => ({ server, keyId, at, use: "event", enforceValidity })),
+  );
+};
 
 const unlessKeyless = (checked: CheckedEvent): CheckedEvent | undefined =>
   checked.kind === "keyless" ? undefined : checked;

@@ -1,5 +1,6 @@
 import type { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
+import { cleanText } from "../errors.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { CheckedEvent } from "./batch.js";
@@ -39,7 +40,7 @@ export interface Verification {
   /** Takes the events, each once it is known to hold, so that they are not in the answer. */
   readonly onEvent: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
   /** Is told how far the reading of a large answer is. */
-  readonly onProgress: ((progress: CallProgress) => void) | undefined;
+  readonly onProgress: ((progress: CallProgress) => void | Promise<void>) | undefined;
 }
 
 /** An event that holds. */
@@ -106,9 +107,9 @@ export async function verifyAnswer(
   if (create?.version === version) {
     const { kind, reason = "its hash" } = checked[create.at] as CheckedEvent;
     if (kind === "valid") verification.onVersion(version);
-    // Where the server of the room's creator is gone, nobody has its key. By a wrong version no event would hold.
-    else if (!isKnown && kind !== "keyless") {
-      return malformed(status, "$", `the m.room.create event does not hold: ${reason}`);
+    else if (!isKnown) {
+      const message = `the m.room.create event does not hold: ${cleanText(reason)}`;
+      return { ...malformed(status, "$", message), isUnproved: kind === "keyless" };
     }
   } else if (create) {
     const rules = { version: create.version, roomId };
