@@ -34,7 +34,7 @@ export async function run(world) {
 
   const client = world.client();
   const [{ via, attempts }] = await Promise.all([
-    ask(client, { timeout: TIMEOUT_MS }),
+    ask(client, { timeout: TIMEOUT_MS, rounds: 6 }),
     // Only one of them.
     sleep(RELEASE_AFTER_MS).then(releaseTwo),
   ]);
