@@ -7,8 +7,8 @@ const IDLE_MS = 10_000;
 /** One that is worked on and one that waits, so that no thread does. */
 const BATCHES_PER_THREAD = 2;
 
-/** What a batch leaves behind is nearly all garbage; by default a thread would keep three times as much of it. */
-const YOUNG_MB = 16;
+/** What a batch leaves behind is nearly all garbage, of which a thread would keep three times as much by default. */
+const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
 
 const CLOSED = "The client was closed.";
 
@@ -99,7 +99,7 @@ export class VerifyPool {
   #start(): Thread | undefined {
     let worker: Worker;
     try {
-      worker = new Worker(this.#file as URL, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+      worker = new Worker(this.#file as URL, { resourceLimits });
     } catch (error) {
       this.#failed = true;
       for (const job of this.#waiting.splice(0)) job.reject(error as Error);

@@ -5,7 +5,7 @@ import { checkTexts } from "./check-event.js";
 import { KeysAtHand } from "./keys-at-hand.js";
 
 /** Calls that are verified at the same time; the keys of an older one are asked for again. */
-const MAX_SESSIONS = 64;
+const MAX_SESSIONS = 16;
 
 const sessions = new LRUCache<number, KeysAtHand>({ max: MAX_SESSIONS });
 
