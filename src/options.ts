@@ -32,7 +32,7 @@ export interface ClientOptions extends ConnectOptions {
    */
   readonly notaries?: readonly string[] | undefined;
   /**
-   * The public keys of notaries: by name, then by key id, in Base64. A notary that is not listed must have signed with a
+   * The public keys of notaries: by name, then by key id such as `ed25519:a_1`, 32 bytes in Base64. A notary that is not listed must have signed with a
    * key that it publishes itself.
    */
   readonly trustedNotaryKeys?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;

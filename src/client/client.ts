@@ -46,7 +46,7 @@ export interface Room extends RoomCalls {
    * id. Each page is a call to {@link RoomCalls.backfill}, with its own timeout: a server that makes up events can go on
    * until the limit. Leave the loop to stop.
    *
-   * Events that do not hold are left out, and told to {@link EachBackfilledInput.onDropped}. With `verify: "none"` events
+   * Events that do not hold are left out, and told to {@link EachBackfilledInput.onDropped}; of which only the redacted form is there, to {@link EachBackfilledInput.onRedacted}. With `verify: "none"` events
    * have no known ids: each page goes on from the oldest events of the one before, so that another branch may be left out
    * where the history forks just where a page ends; and three pages that bring nothing new end it.
    * @throws {@link OptionError} `ERR_INPUT` when the input is wrong, {@link NameError} `ERR_EVENT_ID`.
