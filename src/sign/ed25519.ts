@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import nacl from "tweetnacl";
 import { SignError } from "../errors.js";
 import { isStrict } from "./ed25519-strictness.js";
+import { loadSodium } from "./sodium.js";
 
 /** A private key that is ready for use. */
 export interface Ed25519Signer {
@@ -112,5 +113,17 @@ const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto");
 /** The engine over `node:crypto`, some seventy times as fast; undefined where the runtime has none. */
 export const nodeEngine: Ed25519Engine | undefined = nodeCrypto && createNodeEngine(nodeCrypto);
 
+const sodium = loadSodium();
+
+/** The engine that verifies with libsodium, twice as fast as `node:crypto`; undefined where `sodium-native` is not installed. */
+export const sodiumEngine: Ed25519Engine | undefined = nodeEngine &&
+  sodium && {
+    ...nodeEngine,
+    verify: strict({
+      ...nodeEngine,
+      verify: (publicKey, message, signature) => sodium.crypto_sign_verify_detached(signature, message, publicKey),
+    }).verify,
+  };
+
 /** The engine to use: the fastest there is. */
-export const engine: Ed25519Engine = nodeEngine ?? portableEngine;
+export const engine: Ed25519Engine = sodiumEngine ?? nodeEngine ?? portableEngine;

@@ -11,7 +11,7 @@ import { countersignEvent, signEvent } from "../../src/events/sign-event.js";
 import { type KeyOf, verifyEvent, verifyReadEventAsync } from "../../src/events/verify-event.js";
 import { decodeBase64 } from "../../src/sign/base64.js";
 import { canonicalFault, encodeCanonical } from "../../src/sign/canonical-json.js";
-import { type Ed25519Engine, nodeEngine, portableEngine } from "../../src/sign/ed25519.js";
+import { type Ed25519Engine, nodeEngine, portableEngine, sodiumEngine } from "../../src/sign/ed25519.js";
 import { SigningKey } from "../../src/sign/signing-key.js";
 
 interface Vector {
@@ -179,6 +179,7 @@ describe("canonicaljson's values", () => {
 describe.each([
   ["node:crypto", nodeEngine as Ed25519Engine],
   ["tweetnacl", portableEngine],
+  ["libsodium", sodiumEngine as Ed25519Engine],
 ])("the Ed25519 engine over %s", (_, engine) => {
   interface Ed25519Vector {
     readonly name: string;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nodeEngine, portableEngine } from "../../src/sign/ed25519.js";
+import { nodeEngine, portableEngine, sodiumEngine } from "../../src/sign/ed25519.js";
 import { isStrict } from "../../src/sign/ed25519-strictness.js";
 
 const P = 2n ** 255n - 19n;
@@ -72,6 +72,7 @@ describe("strictness", () => {
 describe.each([
   ["node:crypto", nodeEngine ?? portableEngine],
   ["tweetnacl", portableEngine],
+  ["libsodium", sodiumEngine ?? portableEngine],
 ])("the engine over %s", (_, engine) => {
   const signer = engine.importSeed(new Uint8Array(32).fill(5));
   const message = Uint8Array.of(1, 2, 3);

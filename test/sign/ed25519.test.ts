@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import nacl from "tweetnacl";
 import { describe, expect, it } from "vitest";
-import { type Ed25519Engine, engine, nodeEngine, portableEngine } from "../../src/sign/ed25519.js";
+import { type Ed25519Engine, engine, nodeEngine, portableEngine, sodiumEngine } from "../../src/sign/ed25519.js";
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const P = 2n ** 255n - 19n;
@@ -14,14 +14,16 @@ const concat = (...parts: Uint8Array[]): Uint8Array => Uint8Array.from(parts.fla
 const seed = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const message = fc.uint8Array({ maxLength: 200 });
 
-it("uses node:crypto where there is one", () => {
+it("uses libsodium where it is installed, as it is here, else node:crypto where there is one", () => {
   expect(nodeEngine).toBeDefined();
-  expect(engine).toBe(nodeEngine);
+  expect(sodiumEngine).toBeDefined();
+  expect(engine).toBe(sodiumEngine);
 });
 
 const engines: [string, Ed25519Engine, Ed25519Engine][] = [
   ["node:crypto", nodeEngine as Ed25519Engine, portableEngine],
   ["tweetnacl", portableEngine, nodeEngine as Ed25519Engine],
+  ["libsodium", sodiumEngine as Ed25519Engine, portableEngine],
 ];
 
 describe.each(engines)("the engine over %s", (_name, ours, other) => {
