@@ -16,7 +16,7 @@ export function checkQuestion(requests: readonly KeyRequest[], options: KeyOptio
   const other = requests.findIndex((request) => !isObject(request));
   if (other >= 0) throw wrong("ERR_INPUT", `requests[${other}]`, requests[other], "an object");
   if (!isObject(options)) throw wrong("ERR_OPTION", "options", options, "an object");
-  const { signal, timeout, onServer } = options;
+  const { signal, timeout, onServer, onBehalfOf } = options;
   if (signal !== undefined && !(typeof signal === "object" && signal !== null && "aborted" in signal)) {
     throw wrong("ERR_OPTION", "signal", signal, "an AbortSignal");
   }
@@ -25,6 +25,9 @@ export function checkQuestion(requests: readonly KeyRequest[], options: KeyOptio
   }
   if (onServer !== undefined && typeof onServer !== "function") {
     throw wrong("ERR_OPTION", "onServer", onServer, "a function");
+  }
+  if (onBehalfOf !== undefined && (typeof onBehalfOf !== "object" || onBehalfOf === null)) {
+    throw wrong("ERR_OPTION", "onBehalfOf", onBehalfOf, "an object");
   }
 }
 

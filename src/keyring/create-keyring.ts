@@ -20,6 +20,7 @@ import { Notaries } from "./notaries.js";
 import { SavedKeys } from "./saved-keys.js";
 import { findKeys } from "./search.js";
 import { afterTime } from "./shared-task.js";
+import { Share } from "./turns.js";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
@@ -31,6 +32,7 @@ export function createKeyring(options: KeyringOptions): Keyring {
   const known = new KnownKeys((server) => saved.unload(server));
   const saved = new SavedKeys(options.store, known);
   const searches = new Set<Cancellation>();
+  const shares = new WeakMap<object, Share>();
   let isClosed = false;
 
   const accept = ({ server, keys }: KeyDocument): void => {
@@ -49,7 +51,9 @@ export function createKeyring(options: KeyringOptions): Keyring {
   ): Promise<ReadonlyMap<string, string>> {
     if (Object.hasOwn(trustedNotaryKeys, name)) return new Map(Object.entries(trustedNotaryKeys[name] ?? {}));
     await saved.load([name]);
-    if (isRefused || publishedKeys(known.of(name)).size === 0) await direct.fetch(name, leaving, false);
+    if (isRefused || publishedKeys(known.of(name)).size === 0) {
+      await direct.fetch(name, leaving, false, new Share());
+    }
     return publishedKeys(known.of(name));
   }
   const isKnown = (server: string, keyId: string, until: number): boolean => {
@@ -64,12 +68,19 @@ export function createKeyring(options: KeyringOptions): Keyring {
   const isOpen = (request: KeyRequest): boolean =>
     fault(request) !== undefined && canBeCured(peek(request.server, request.keyId), request);
 
-  function reasonFor(request: KeyRequest, found: KeyFault, unfinished: ReadonlySet<string>): MissingReason {
+  function shareOf(asker: object): Share {
+    const share = shares.get(asker) ?? new Share();
+    shares.set(asker, share);
+    return share;
+  }
+
+  function reasonFor(request: KeyRequest, found: KeyFault, { unfinished, notAsked }: Outcome): MissingReason {
     const { server, keyId } = request;
     if (found === "retired" || server === ownServerName) return found;
     if (!canBeCured(peek(server, keyId), request)) return "outOfValidity";
     if (isClosed) return "closed";
     if (unfinished.has(server)) return "timeout";
+    if (notAsked.has(server)) return "tooMany";
     const last = direct.patience.last(server);
     if (found === "outOfValidity" || last?.reason === "answered") return found;
     return last && documentFaults.has(last.reason) ? "badDocument" : "unreachable";
@@ -80,9 +91,9 @@ export function createKeyring(options: KeyringOptions): Keyring {
     const { signal } = options;
     if (signal?.aborted) throw signal.reason;
     const requests = given.filter(isForm);
-    const unfinished = new Set<string>();
+    const outcome: Outcome = { unfinished: new Set(), notAsked: new Set() };
     const lacking = requests.filter((request) => request.server !== ownServerName && fault(request) !== undefined);
-    if (!isClosed && lacking.length > 0) await search(lacking, unfinished, options);
+    if (!isClosed && lacking.length > 0) await search(lacking, outcome, options);
     const good = new Map<string, KnownKey>();
     const missing: MissingKey[] = given
       .filter((request) => !isForm(request))
@@ -91,17 +102,17 @@ export function createKeyring(options: KeyringOptions): Keyring {
       const { server, keyId, at } = request;
       const key = peek(server, keyId);
       const found = keyFault(key, request);
-      if (found) missing.push({ server, keyId, at, reason: reasonFor(request, found, unfinished) });
+      if (found) missing.push({ server, keyId, at, reason: reasonFor(request, found, outcome) });
       else if (key) good.set(`${server} ${keyId}`, key);
     }
     return { get: (server, keyId) => good.get(`${server} ${keyId}`), missing };
   }
 
-  /** Looks for what is missing, until the deadline. `unfinished` holds the servers that are still being looked for. */
+  /** Looks for what is missing, until the deadline. */
   async function search(
     requests: readonly KeyRequest[],
-    unfinished: Set<string>,
-    { signal, timeout = DEFAULT_TIMEOUT_MS, onServer }: KeyOptions,
+    { unfinished, notAsked }: Outcome,
+    { signal, timeout = DEFAULT_TIMEOUT_MS, onServer, onBehalfOf = {} }: KeyOptions,
   ): Promise<void> {
     const leaving = new Cancellation();
     searches.add(leaving);
@@ -117,7 +128,8 @@ export function createKeyring(options: KeyringOptions): Keyring {
       };
       const found = saved.load(servers).then(async () => {
         if (leaving.aborted) return;
-        await findKeys({ requests, notaries, isOpen, direct, asked, leaving, done });
+        const share = shareOf(onBehalfOf);
+        await findKeys({ requests, notaries, isOpen, direct, asked, leaving, share, done, notAsked });
       });
       await Promise.race([found, over]);
     } finally {
@@ -183,6 +195,14 @@ export function createKeyring(options: KeyringOptions): Keyring {
       await saved.flush();
     },
   };
+}
+
+/** What became of a search. */
+interface Outcome {
+  /** The servers that are still being looked for. */
+  readonly unfinished: Set<string>;
+  /** Those that were not asked because the search asked so many others. */
+  readonly notAsked: Set<string>;
 }
 
 /** What says that a server answered, with nothing to believe. */

@@ -3,12 +3,12 @@ import { isFederationError } from "../errors.js";
 import { type KeyDocument, readKeyDocument } from "./key-document.js";
 import { Patience } from "./patience.js";
 import { SharedTask, withinTime } from "./shared-task.js";
+import { type Share, Turn, Turns } from "./turns.js";
 
 /** How long a server that answered is not asked again: an event may name any number of keys that do not exist. */
 export const REST_MS = 60_000;
 const FIRST_WAIT_MS = 15_000;
 const TIMEOUT_MS = 10_000;
-const MAX_UNDER_WAY = 50;
 
 /** How a request for keys is made. */
 export interface FetchOptions {
@@ -21,15 +21,19 @@ export interface FetchOptions {
 /** Gets the key document of a server from the server itself. */
 export type FetchKeys = (server: string, options: FetchOptions) => Promise<unknown>;
 
+interface Lookup {
+  readonly task: SharedTask;
+  readonly turn: Turn;
+}
+
 /** Asks servers for their own keys: each once at a time, some dozens together, and none that gave no answer lately. */
 export class DirectKeys {
   /** Who is not asked for a while. */
   readonly patience: Patience = new Patience({ baseMs: FIRST_WAIT_MS });
-  readonly #tasks = new Map<string, SharedTask>();
+  readonly #lookups = new Map<string, Lookup>();
   readonly #fetchKeys: FetchKeys;
   readonly #learn: (document: KeyDocument) => void;
-  readonly #queue = new Set<() => void>();
-  #underWay = 0;
+  readonly #turns = new Turns();
 
   /** `learn` is given each document that is believed. */
   constructor(fetchKeys: FetchKeys, learn: (document: KeyDocument) => void) {
@@ -41,35 +45,57 @@ export class DirectKeys {
    * Asks a server, unless it was asked lately. Settles when there is an answer, or none.
    *
    * @param isUrgent - Whether there is a sign that it is back: then no wait is longer than a minute.
+   * @param share - Of whose requests it is one.
+   * @returns `tooMany` when it is not asked because the search asked so many others.
    */
-  fetch(server: string, leaving: Cancellation, isUrgent: boolean): Promise<void> {
-    const known = this.#tasks.get(server);
-    if (known && !known.isCancelled) return known.join(leaving);
-    if (!this.patience.isOver(server, isUrgent ? REST_MS : undefined)) return Promise.resolve();
-    const task = new SharedTask((self) => this.#run(server, self));
-    this.#tasks.set(server, task);
-    void task.done.then(() => {
-      if (this.#tasks.get(server) === task) this.#tasks.delete(server);
-    });
-    return task.join(leaving);
+  async fetch(server: string, leaving: Cancellation, isUrgent: boolean, share: Share): Promise<"tooMany" | undefined> {
+    if (leaving.aborted) return undefined;
+    const known = this.#lookups.get(server);
+    const isKnown = known && !known.task.isCancelled;
+    if (!isKnown && !this.patience.isOver(server, isUrgent ? REST_MS : undefined)) return undefined;
+    const lookup = isKnown ? known : this.#lookup(server);
+    if (!this.#turns.wait(lookup.turn, share)) return "tooMany";
+    this.#lookups.set(server, lookup);
+    await lookup.task.join(leaving);
+    return undefined;
   }
 
   /** The servers that are being asked, or will be. */
   inFlight(): string[] {
-    return [...this.#tasks.keys()];
+    return [...this.#lookups.keys()];
   }
 
   /** Ends all requests. */
   close(): void {
-    for (const task of this.#tasks.values()) task.cancel();
+    for (const { task } of this.#lookups.values()) task.cancel();
   }
 
-  async #run(server: string, task: SharedTask): Promise<void> {
-    const { cancellation } = task;
-    await this.#turn(cancellation);
-    try {
-      if (cancellation.aborted) return;
+  #lookup(server: string): Lookup {
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
+    const turn = new Turn(() => {
       task.hasBegun = true;
+      settle();
+    });
+    const task = new SharedTask(async ({ cancellation }) => {
+      await settled;
+      if (!cancellation.aborted) await this.#ask(server, cancellation);
+      this.#turns.end(turn);
+      if (this.#lookups.get(server)?.task === task) this.#lookups.delete(server);
+    });
+    // One that waits leaves the lines at once, so that nobody's place goes to what is called off.
+    task.cancellation.onAbort(() => {
+      if (task.hasBegun) return;
+      this.#turns.end(turn);
+      settle();
+    });
+    return { task, turn };
+  }
+
+  async #ask(server: string, cancellation: Cancellation): Promise<void> {
+    try {
       const value = await withinTime(TIMEOUT_MS, cancellation, (signal) =>
         this.#fetchKeys(server, { signal, timeoutMs: TIMEOUT_MS }),
       );
@@ -81,28 +107,7 @@ export class DirectKeys {
     } catch (error) {
       // That nobody waited for the answer says nothing about the server.
       if (!cancellation.aborted) this.patience.failed(server, wordFor(error));
-    } finally {
-      this.#underWay -= 1;
-      const [next] = this.#queue;
-      next?.();
     }
-  }
-
-  async #turn(cancellation: Cancellation): Promise<void> {
-    if (this.#underWay < MAX_UNDER_WAY || cancellation.aborted) {
-      this.#underWay += 1;
-      return;
-    }
-    await new Promise<void>((resolve) => {
-      const begin = (): void => {
-        this.#underWay += 1;
-        stopListening();
-        this.#queue.delete(begin);
-        resolve();
-      };
-      const stopListening = cancellation.onAbort(begin);
-      this.#queue.add(begin);
-    });
   }
 }
 

@@ -6,6 +6,8 @@ import { type KeySource, type KnownKey, MAX_VALIDITY_MS } from "./known-key.js";
 const MAX_LENGTH = 64 * 1024;
 /** Servers have one key in use, or a few; each costs a verification. */
 const MAX_VERIFY_KEYS = 16;
+/** Of so many of them the signature is looked at. */
+const MAX_SELF_SIGNATURES = 4;
 const MAX_OLD_KEYS = 64;
 const KEY_ID = /^ed25519:[!-~]{1,128}$/;
 
@@ -59,11 +61,11 @@ export function memberOf(value: unknown, name: string): unknown {
  * Reads a key document as the server itself or a notary handed it over. It is believed when
  *
  * - it is about one of the servers that were asked about,
- * - at least one of its `verify_keys` signed it, and no signature of theirs is wrong,
+ * - at least one of its `verify_keys` signed it, and no signature of theirs is wrong (the first four are looked at),
  * - and, from a notary, the notary signed it too. A notary could make a document up, for a made-up key signs it as
  *   well as a real one: we believe the notaries that we were told to trust, and nobody else.
  *
- * Of a notary's document only those `verify_keys` count that signed it, so that no known key is prolonged by somebody
+ * Of a notary's document only those `verify_keys` count whose signature was looked at, so that no known key is prolonged by somebody
  * who does not have it. It never throws.
  */
 export function readKeyDocument(value: unknown, origin: DocumentOrigin): KeyDocument | DocumentFault {
@@ -77,17 +79,18 @@ export function readKeyDocument(value: unknown, origin: DocumentOrigin): KeyDocu
   const latest = fetchedAt + MAX_VALIDITY_MS;
   const validUntilTs = Math.min(validUntil as number, latest);
   const inUse: KnownKey[] = [];
-  let isSelfSigned = false;
+  if (notary && !isSignedBy(value, notary)) return "notSignedByNotary";
+  let selfSignatures = 0;
   for (const [keyId, entry] of Object.entries(verifyKeys)) {
     const publicKey = publicKeyIn(entry);
     if (!isKeyId(keyId) || !publicKey) continue;
     const signs = memberOf(memberOf(memberOf(value, "signatures"), server), keyId) !== undefined;
-    if (signs && !verifySignedJson(value, server, keyId, encodeBase64(publicKey))) return "notSelfSigned";
-    isSelfSigned ||= signs;
-    if (signs || !notary) inUse.push({ server, keyId, publicKey, validUntilTs, source, fetchedAt });
+    const isLookedAt = signs && selfSignatures < MAX_SELF_SIGNATURES;
+    if (isLookedAt && !verifySignedJson(value, server, keyId, encodeBase64(publicKey))) return "notSelfSigned";
+    if (isLookedAt) selfSignatures += 1;
+    if (isLookedAt || !notary) inUse.push({ server, keyId, publicKey, validUntilTs, source, fetchedAt });
   }
-  if (!isSelfSigned) return "notSelfSigned";
-  if (notary && !isSignedBy(value, notary)) return "notSignedByNotary";
+  if (selfSignatures === 0) return "notSelfSigned";
   const outOfUse = oldKeysIn(memberOf(value, "old_verify_keys")).map(({ keyId, publicKey, expired }): KnownKey => {
     const expiredTs = Math.min(expired, latest);
     return { server, keyId, publicKey, validUntilTs: expiredTs, expiredTs, source, fetchedAt };

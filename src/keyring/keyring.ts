@@ -40,6 +40,12 @@ export interface KeyOptions {
    * what was found. Not called for servers whose keys were at hand. It must not throw.
    */
   readonly onServer?: ((server: string) => void) | undefined;
+  /**
+   * What the keys are needed for, such as an answer whose events are verified in parts: any object; this search alone
+   * when absent. All searches with the same object count as one, where requests are shared out and where it is counted
+   * how many servers one search asks.
+   */
+  readonly onBehalfOf?: object | undefined;
 }
 
 /**
@@ -50,11 +56,13 @@ export interface KeyOptions {
  * - `outOfValidity`: the key is known, but nobody vouches for it until then; or nobody can, so far ahead.
  * - `unreachable`: neither the server nor a notary gave a key document.
  * - `badDocument`: the server gave one that cannot be believed.
+ * - `tooMany`: no notary told, and the server was not asked, since the search asked 500 others. When the same is searched
+ *   again, the next 500 are asked.
  * - `timeout`: the search was not over when its time was.
  * - `closed`: the key ring asks nobody any more.
  * - `badRequest`: no server name, no id of an Ed25519 key, or no time.
  */
-export type MissingReason = KeyFault | "badRequest" | "badDocument" | "unreachable" | "timeout" | "closed";
+export type MissingReason = KeyFault | "badRequest" | "badDocument" | "unreachable" | "tooMany" | "timeout" | "closed";
 
 /** A request that no key was found for. */
 export interface MissingKey {
@@ -109,6 +117,10 @@ export type LearnedFrom =
  *
  * - Asked: a few servers themselves, at the same time, then the notaries for those that did not help. For more than 20
  *   servers the notaries first, a hundred servers a request. Our own keys, never.
+ * - How many: 50 servers are asked at once. One search has 40 of these requests at most, and what is free goes to the
+ *   search with the fewest, so that a small one need not wait for a large one. One search asks 500 servers at most: who
+ *   writes events can name any number, and each of them would have to bear our connections. Set notaries for large
+ *   rooms: what they tell does not count.
  * - Believed: documents that name the server that was asked for and that it signed itself (`readKeyDocument`); from a
  *   notary, those that it signed too.
  * - Good: `verify_keys` until `valid_until_ts`, for 7 days at most, which events of room versions 1 to 4 ignore;

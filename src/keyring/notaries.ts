@@ -1,8 +1,10 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Cancellation } from "../cancellation.js";
 import { type FetchOptions, REST_MS, wordFor } from "./direct-keys.js";
 import { type KeyDocument, memberOf, type Notary, readKeyDocument } from "./key-document.js";
 import { Patience } from "./patience.js";
 import { type Leaving, SharedTask, withinTime } from "./shared-task.js";
+import type { Share } from "./turns.js";
 
 // A notary asks the servers in question first.
 const TIMEOUT_MS = 20_000;
@@ -46,6 +48,8 @@ export interface NotaryParts {
 interface Question {
   readonly server: string;
   readonly wanted: WantedKeys;
+  /** Of the searches that wait for it. */
+  readonly shares: Set<Share>;
   readonly task: SharedTask;
   readonly settle: () => void;
 }
@@ -72,7 +76,7 @@ export class Notaries {
   }
 
   /** Asks a notary for keys of a server. Settles when there is an answer, or none. */
-  ask(notary: string, server: string, wanted: WantedKeys, leaving: Cancellation): Promise<void> {
+  ask(notary: string, server: string, wanted: WantedKeys, leaving: Cancellation, share: Share): Promise<void> {
     const about = `${notary} ${server}`;
     if (!this.patience.isOver(notary) || !this.#vain.isOver(about)) return Promise.resolve();
     const rest = [...wanted].filter(([keyId]) => this.#vainKeys.isOver(`${about} ${keyId}`));
@@ -80,13 +84,16 @@ export class Notaries {
     const left: WantedKeys = new Map(rest.slice(0, MAX_KEYS_A_SERVER));
     const asked = this.#asked.get(about) ?? new Set<Question>();
     const same = [...asked].find((one) => !one.task.isCancelled && covers(one.wanted, left));
-    if (same) return same.task.join(leaving);
+    if (same) {
+      same.shares.add(share);
+      return same.task.join(leaving);
+    }
     let settle = (): void => {};
     const settled = new Promise<void>((resolve) => {
       settle = resolve;
     });
     const task = new SharedTask(() => settled);
-    const question: Question = { server, wanted: left, task, settle };
+    const question: Question = { server, wanted: left, shares: new Set([share]), task, settle };
     this.#asked.set(about, asked.add(question));
     this.#line(notary).questions.add(question);
     task.cancellation.onAbort(settle);
@@ -126,7 +133,7 @@ export class Notaries {
   #pump(notary: string): void {
     const line = this.#line(notary);
     while (line.questions.size > 0 && line.batches < MAX_BATCHES_UNDER_WAY) {
-      const batch = [...line.questions].slice(0, MAX_SERVERS_A_BATCH);
+      const batch = nextBatch(line.questions);
       for (const question of batch) line.questions.delete(question);
       line.batches += 1;
       void this.#ask(notary, batch).finally(() => {
@@ -156,12 +163,13 @@ export class Notaries {
         this.#parts.queryNotary(notary, questionOf(batch), { signal, timeoutMs: TIMEOUT_MS }),
       );
       if (!Array.isArray(documents)) return this.patience.failed(notary, "notADocument");
-      if (this.#read(documents, batch, { name: notary, keys })) {
+      if (await this.#read(documents, batch, { name: notary, keys }, cancellation)) {
         const newKeys = await this.#parts.notaryKeys(notary, cancellation, true);
         if ([...newKeys.keys()].some((keyId) => !keys.has(keyId))) {
-          this.#read(documents, batch, { name: notary, keys: newKeys });
+          await this.#read(documents, batch, { name: notary, keys: newKeys }, cancellation);
         }
       }
+      if (cancellation.aborted) return;
       this.patience.answered(notary, 0);
       this.#judge(notary, batch);
     } catch (error) {
@@ -170,7 +178,12 @@ export class Notaries {
   }
 
   /** Takes what can be believed. Returns whether a document was not signed with a known key of the notary. */
-  #read(documents: readonly unknown[], batch: readonly Question[], notary: Notary): boolean {
+  async #read(
+    documents: readonly unknown[],
+    batch: readonly Question[],
+    notary: Notary,
+    cancellation: Cancellation,
+  ): Promise<boolean> {
     const left = new Map<unknown, number>(batch.map(({ server }) => [server, MAX_DOCUMENTS_A_SERVER]));
     const origin = { servers: left, source: `notary:${notary.name}`, fetchedAt: Date.now(), notary } as const;
     let isRefused = false;
@@ -179,6 +192,9 @@ export class Notaries {
       const more = left.get(server) ?? 0;
       if (more === 0) continue;
       left.set(server, more - 1);
+      // Each costs some verifications. Whatever else the program does has its turn between them.
+      await nextTurn();
+      if (cancellation.aborted) return false;
       const document = readKeyDocument(value, origin);
       if (typeof document !== "string") this.#parts.learn(document);
       isRefused ||= document === "notSignedByNotary";
@@ -205,6 +221,23 @@ export class Notaries {
 /** Whether one question's answer is the other's too. */
 function covers(asked: WantedKeys, wanted: WantedKeys): boolean {
   return [...wanted].every(([keyId, until]) => (asked.get(keyId) ?? -1) >= until);
+}
+
+/** The questions of the next batch: of each search one after the other, so that a small one need not wait for a large one. */
+function nextBatch(questions: ReadonlySet<Question>): Question[] {
+  const lines = new Map<Share, Question[]>();
+  for (const question of questions) {
+    for (const share of question.shares) {
+      const line = lines.get(share) ?? [];
+      line.push(question);
+      lines.set(share, line);
+    }
+  }
+  const batch = new Set<Question>();
+  for (let at = 0; at < questions.size && batch.size < MAX_SERVERS_A_BATCH; at++) {
+    for (const line of lines.values()) for (const question of line.slice(at, at + 1)) batch.add(question);
+  }
+  return [...batch].slice(0, MAX_SERVERS_A_BATCH);
 }
 
 function questionOf(batch: readonly Question[]): NotaryQuestion {

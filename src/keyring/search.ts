@@ -3,6 +3,7 @@ import type { DirectKeys } from "./direct-keys.js";
 import type { KeyRequest } from "./known-key.js";
 import type { Notaries } from "./notaries.js";
 import { afterTime } from "./shared-task.js";
+import type { Share } from "./turns.js";
 
 /** From how many servers on a notary is asked first: one request instead of hundreds. */
 const MANY_SERVERS = 20;
@@ -23,6 +24,10 @@ export interface Search {
   readonly asked: Notaries;
   /** Called off when the search is to end. */
   readonly leaving: Cancellation;
+  /** What it has of the requests. */
+  readonly share: Share;
+  /** Gets the servers that are not asked, since so many others were. */
+  readonly notAsked: { add(server: string): void };
   /** Called with each server that is no longer looked for. */
   readonly done: (server: string) => void;
 }
@@ -32,7 +37,7 @@ export interface Search {
  * and notaries where that did not help. For many servers the notaries are asked first, in batches.
  */
 export async function findKeys(search: Search): Promise<void> {
-  const { requests, notaries, isOpen, direct, asked, leaving, done } = search;
+  const { requests, notaries, isOpen, direct, asked, leaving, share, notAsked, done } = search;
   const byServer = new Map<string, KeyRequest[]>();
   for (const request of requests) {
     const ofServer = byServer.get(request.server) ?? [];
@@ -49,8 +54,12 @@ export async function findKeys(search: Search): Promise<void> {
     for (const notary of notaries.filter((name) => name !== server)) {
       const wanted = wantedKeys(ofServer.filter(isOpen));
       if (wanted.size === 0 || leaving.aborted) return;
-      await asked.ask(notary, server, wanted, leaving);
+      await asked.ask(notary, server, wanted, leaving, share);
     }
+  }
+
+  async function askDirectly(server: string, isUrgent: boolean): Promise<void> {
+    if ((await direct.fetch(server, leaving, isUrgent, share)) === "tooMany") notAsked.add(server);
   }
 
   async function find(server: string, ofServer: readonly KeyRequest[], notariesFirst: boolean): Promise<void> {
@@ -60,9 +69,9 @@ export async function findKeys(search: Search): Promise<void> {
     if (notariesFirst) {
       const first = askNotaries(server, ofServer);
       await withHeadStart(first, leaving);
-      if (!isOver()) await firstToHelp([first, direct.fetch(server, leaving, isUrgent)], isOver);
+      if (!isOver()) await firstToHelp([first, askDirectly(server, isUrgent)], isOver);
     } else {
-      await direct.fetch(server, leaving, isUrgent);
+      await askDirectly(server, isUrgent);
       await askNotaries(server, ofServer);
     }
     if (!leaving.aborted) done(server);

@@ -25,6 +25,7 @@ test.each([
   ["text for a timeout", () => keyring().keys([], { timeout: "5" }), "ERR_OPTION", /timeout.*milliseconds/],
   ["text for a signal", () => keyring().keys([], { signal: "x" }), "ERR_OPTION", /AbortSignal/],
   ["text to be told", () => keyring().keys([], { onServer: "x" }), "ERR_OPTION", /function/],
+  ["a number to ask on behalf of", () => keyring().keys([], { onBehalfOf: 5 }), "ERR_OPTION", /onBehalfOf.*object/],
   ["a number to peek for", async () => keyring().peek(5, "ed25519:a"), "ERR_INPUT", /`server` is 5/],
   ["no key id to peek for", async () => keyring().peek("a.example"), "ERR_INPUT", /`keyId`/],
   ["a document of nobody", () => keyring().learn({}), "ERR_INPUT", /`from`/],
