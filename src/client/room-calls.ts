@@ -133,8 +133,8 @@ export interface RoomCalls {
    * `GET /_matrix/federation/v1/make_leave/{roomId}/{userId}`: a template of a leave event, also to reject an invite.
    * 20 seconds for each resident. With `ignoreBackoff`, servers that failed lately are asked too: nobody tells the room
    * of a leave that is given up.
-   * @throws {@link MatrixError} `M_FORBIDDEN` when the user is not in the room.
-   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer.
+   * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer, or all say that the user is not in the room:
+   * its `cause` is then `M_FORBIDDEN`.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1make_leaveroomiduserid
    */
   makeLeave: RoomCall<MakeLeaveInput, MakeMembershipResponse>;
