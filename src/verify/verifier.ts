@@ -19,6 +19,12 @@ const SLICE = 8;
 
 let lastSession = 0;
 
+/** The batches of one answer: they share the keys, and the searches for keys count as one. */
+export interface Session {
+  /** Tells the threads which batches belong together. */
+  readonly id: number;
+}
+
 /** What was found out of the events of a batch. */
 export interface CheckedBatch {
   /** What is true of each; undefined where a key is needed first. */
@@ -69,9 +75,9 @@ export class Verifier {
   }
 
   /** A session of its own for the batches of one answer. */
-  openSession(): number {
+  openSession(): Session {
     lastSession += 1;
-    return lastSession;
+    return { id: lastSession };
   }
 
   /**
@@ -82,7 +88,7 @@ export class Verifier {
   async checkBatch(
     batch: PlacedBatch,
     rules: EventRules,
-    session: number,
+    session: Session,
     cancellation: Cancellation,
   ): Promise<CheckedBatch> {
     const checked = await this.#checkTexts(batch, rules, session, [], cancellation);
@@ -100,23 +106,23 @@ export class Verifier {
   async checkKeyless(
     { batch, requests }: KeylessBatch,
     rules: EventRules,
-    session: number,
+    session: Session,
     cancellation: Cancellation,
   ): Promise<readonly CheckedEvent[]> {
-    const keys = await this.#ask(requests, cancellation);
+    const keys = await this.#ask(requests, cancellation, session);
     return this.#checkTexts(batch, rules, session, keys, cancellation);
   }
 
   async #checkTexts(
     { bytes, ends }: Batch,
     rules: EventRules,
-    session: number,
+    session: Session,
     keys: readonly KnownKey[],
     cancellation: Cancellation,
   ): Promise<readonly CheckedEvent[]> {
     if (!this.#pool.isBroken) {
       try {
-        return await this.#pool.check({ bytes, ends, ...rules, session, keys });
+        return await this.#pool.check({ bytes, ends, ...rules, session: session.id, keys });
       } catch {
         // What cannot be done on a thread can be done here.
       }
@@ -125,8 +131,12 @@ export class Verifier {
     return inSlices(texts, (text) => checkText(text, rules, this.#keyOf), cancellation);
   }
 
-  async #ask(requests: readonly KeyRequest[], cancellation: Cancellation): Promise<readonly KnownKey[]> {
-    const keys = await this.#keyring.keys(requests, { signal: cancellation.signal, timeout: KEYS_TIMEOUT_MS });
+  async #ask(
+    requests: readonly KeyRequest[],
+    { signal }: Cancellation,
+    onBehalfOf?: Session,
+  ): Promise<readonly KnownKey[]> {
+    const keys = await this.#keyring.keys(requests, { signal, timeout: KEYS_TIMEOUT_MS, onBehalfOf });
     return [...new Set(requests.flatMap(({ server, keyId }) => keys.get(server, keyId) ?? []))];
   }
 

@@ -145,7 +145,7 @@ describe("the time of an event", () => {
     world.on("a.example", "backfill", json(transactionOf(early, late)));
     const view = world.view(room, world.client(), "10");
     const left = async (): Promise<JsonObject[]> =>
-      (await view.backfill({ from: ["$any"], limit: 9 }, { ignoreBackoff: true })).value.pdus;
+      (await view.backfill({ from: ["$any"], limit: 9 }, { ignoreBackoff: true, prefer: ["a.example"] })).value.pdus;
     expect(await left()).toEqual([early]);
     vi.useFakeTimers({ toFake: ["Date"], now: now + 30 * day });
     expect(await left()).toEqual([early]);
