@@ -11,6 +11,8 @@ const config: ViteUserConfig = defineConfig({
       ignoreSourceErrors: true,
     },
     pool: "forks",
+    // Most tests wait for sockets and clocks rather than for a core.
+    maxWorkers: 4,
     watch: false,
     testTimeout: 20_000,
     hookTimeout: 20_000,
