@@ -112,7 +112,10 @@ test("a resident in partial state does not know who is there to leave, as Synaps
   room.join(bob);
   await joinAs(federation, asC, room, carol);
   room.partial("b.example");
-  const { attempts } = await inRoom(asC, room, ["b.example", "a.example"]).makeLeave({ userId: carol });
+  const { attempts } = await inRoom(asC, room, ["b.example", "a.example"]).makeLeave(
+    { userId: carol },
+    { prefer: ["b.example"] },
+  );
   expect(attempts.map(({ server, verdict, errcode }) => [server, verdict, errcode])).toEqual([
     ["b.example", "notResident", "M_FORBIDDEN"],
     ["a.example", "answered", undefined],
