@@ -14,7 +14,7 @@ import { openStream, type StreamedResponse, type StreamKind } from "./send/strea
 import type { PreparedRequest } from "./sign/prepare-request.js";
 import { authorizationHeaders } from "./sign/sign-request.js";
 import type { SigningKey } from "./sign/signing-key.js";
-import type { Outcome } from "./validate/outcome.js";
+import { failureKinds, type Outcome } from "./validate/outcome.js";
 import { readOlderAnswer, readOutcome } from "./validate/read-outcome.js";
 import { type JudgeContext, judge } from "./verdict/judge.js";
 import { HandlerError } from "./verify/handler-error.js";
@@ -231,13 +231,5 @@ function failure(error: unknown, cancellation: Cancellation): Outcome<never> {
   if (cancellation.aborted) return { kind: "failure", failure: "timeout", requestSent };
   if (error instanceof ResolveError) return { kind: "failure", failure: "resolve", requestSent };
   if (!(error instanceof TransportError) || error instanceof SignError) throw error;
-  const kinds = {
-    ERR_CONNECT: "connect",
-    ERR_ADDRESS_REFUSED: "notAllowed",
-    ERR_PROXY: "notAllowed",
-    ERR_TLS: "tls",
-    ERR_CONNECTION_LOST: "connectionLost",
-    ERR_TIMEOUT: "timeout",
-  } as const;
-  return { kind: "failure", failure: kinds[error.code], requestSent };
+  return { kind: "failure", failure: failureKinds[error.code], requestSent };
 }

@@ -1,6 +1,6 @@
 import { type AnyFederationError, ResponseError, TransportError } from "../errors.js";
 import type { Attempt } from "../failover/attempt.js";
-import type { FailureKind, Outcome } from "../validate/outcome.js";
+import { failureKinds, type Outcome } from "../validate/outcome.js";
 import { type JudgedEndpoint, judge } from "../verdict/judge.js";
 
 /** A request for a file to the host that a server redirected to. */
@@ -19,15 +19,6 @@ const anywhere: JudgedEndpoint = {
   authentication: "none",
   partialState: "illegal",
   universal: true,
-};
-
-const failures: Readonly<Record<TransportError["code"], FailureKind>> = {
-  ERR_CONNECT: "connect",
-  ERR_ADDRESS_REFUSED: "notAllowed",
-  ERR_PROXY: "notAllowed",
-  ERR_TLS: "tls",
-  ERR_CONNECTION_LOST: "connectionLost",
-  ERR_TIMEOUT: "timeout",
 };
 
 /**
@@ -57,7 +48,7 @@ export function withRedirectFailure(
 
 function outcomeOf(error: AnyFederationError): Outcome | undefined {
   if (error instanceof TransportError) {
-    return { kind: "failure", failure: failures[error.code], requestSent: error.requestSent };
+    return { kind: "failure", failure: failureKinds[error.code], requestSent: error.requestSent };
   }
   if (!(error instanceof ResponseError)) return undefined;
   const { code, status, issues } = error;

@@ -1,9 +1,19 @@
-import type { ResponseIssue } from "../errors.js";
+import type { ResponseIssue, TransportError } from "../errors.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "./events.js";
 
 /** Why no response came back. `notAllowed`: our own address policy or proxy did not let the request out. */
 export type FailureKind = "notAllowed" | "resolve" | "connect" | "tls" | "timeout" | "connectionLost";
+
+/** Why no response came back, by the code of the error that says so. */
+export const failureKinds: Readonly<Record<TransportError["code"], FailureKind>> = {
+  ERR_CONNECT: "connect",
+  ERR_ADDRESS_REFUSED: "notAllowed",
+  ERR_PROXY: "notAllowed",
+  ERR_TLS: "tls",
+  ERR_CONNECTION_LOST: "connectionLost",
+  ERR_TIMEOUT: "timeout",
+};
 
 /** What came of one attempt, before anybody says what it means. */
 export type Outcome<Output = unknown> =

@@ -44,11 +44,12 @@ export function versionProvedBy(
     if (read.fault !== undefined || made.fault !== undefined) continue;
     if (read.eventId !== eventId || !made.isHashRight) continue;
     const { room_id: room, auth_events: authorisers } = read.event;
-    const isIt = made.eventId === eventId;
-    const names = roomIdIsCreateEventId
+    const isFirst = made.eventId === eventId;
+    // Before version 12 the first event has the room's id in it; from then on it is the room's id.
+    const isOfRoom = roomIdIsCreateEventId
       ? roomId === `!${made.eventId.slice(1)}`
-      : (authorisers as JsonValue[]).includes(made.eventId);
-    if (isIt ? !roomIdIsCreateEventId || names : room === roomId && names) return version;
+      : isFirst || (authorisers as JsonValue[]).includes(made.eventId);
+    if (isOfRoom && (isFirst || room === roomId)) return version;
   }
   return undefined;
 }
