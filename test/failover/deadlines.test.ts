@@ -7,7 +7,7 @@ import { sendJoin } from "../../src/endpoints.js";
 import { Failover, type Plan } from "../../src/failover/failover.js";
 import { Trail } from "../../src/failover/trail.js";
 import { defineEndpoint, type FailoverError } from "../../src/index.js";
-import { reply } from "../../src/testing.js";
+import { type Behaviour, reply } from "../../src/testing.js";
 import { createWorld, eventId, rejection, roomId, stateIdsAnswer } from "../client/world.js";
 
 const a = "a.example";
@@ -15,6 +15,15 @@ const b = "b.example";
 const world = createWorld(a, b);
 const reason = new Error("The user went away");
 const never = new Promise<never>(() => {});
+
+/** Answers like this; is fulfilled when the answer has had time to arrive. */
+const answeredOn = (server: string, behaviour: Behaviour): Promise<void> =>
+  new Promise((resolve) => {
+    world.on(server, async (exchange) => {
+      await behaviour(exchange);
+      setTimeout(resolve, 50);
+    });
+  });
 
 /** Aborts when the first request is there, and makes sure that the call left nothing behind. */
 async function expectAbort(
@@ -68,21 +77,14 @@ describe("an abort by the caller rejects with the signal's own reason, and nothi
   });
 
   test("in the wait between two rounds", async () => {
-    let asked = (): void => {};
-    const answered = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
-    world.on(a, async (exchange) => {
-      await reply.partialState()(exchange);
-      setTimeout(asked, 50);
-    });
+    const answered = answeredOn(a, reply.partialState());
     await expectAbort((signal) => world.room([a]).stateIds({ eventId }, { signal }), answered, 1_100);
     expect(world.requests(a).length).toBe(1);
   });
 
   test("in the wait for a server that limits our rate", async () => {
-    world.on(a, reply.rateLimited({ retryAfterMs: 600 }));
-    await expectAbort((signal) => world.room([a]).stateIds({ eventId }, { signal }), sleep(200), 1_700);
+    const limited = answeredOn(a, reply.rateLimited({ retryAfterMs: 600 }));
+    await expectAbort((signal) => world.room([a]).stateIds({ eventId }, { signal }), limited, 1_700);
     expect(world.requests(a).length).toBe(1);
   });
 

@@ -119,7 +119,8 @@ describe("a connection that was used before and breaks before a byte of the answ
       reset();
     });
     const event = { type: "m.room.member", room_id: roomId };
-    const error = await rejection(world.room([a, b], client).sendJoin({ eventId, event } as never, { rounds: 1 }));
+    const options = { rounds: 1, prefer: [a] };
+    const error = await rejection(world.room([a, b], client).sendJoin({ eventId, event } as never, options));
     expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN" });
     expect(world.requests(b)).toEqual([]);
   });

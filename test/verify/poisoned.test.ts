@@ -150,9 +150,10 @@ describe("one poisoned event of an answer that is read whole", () => {
     world.on("a.example", "event", json(transactionOf(poisons.content(event))));
     world.on("b.example", "event", json(transactionOf(poisons.content(event))));
     const view = world.view(room, world.client({ verify: "none" }));
-    const { value, redacted } = await view.event({ eventId }, { verify: "full" });
+    const prefer = ["a.example"];
+    const { value, redacted } = await view.event({ eventId }, { verify: "full", prefer });
     expect({ pdus: value.pdus, redacted }).toEqual({ pdus: [event], redacted: [] });
-    const unverified = await view.event({ eventId });
+    const unverified = await view.event({ eventId }, { prefer });
     expect(unverified.value.pdus).toEqual([poisons.content(event)]);
     expect(unverified.roomVersion).toBeUndefined();
   });

@@ -81,7 +81,8 @@ describe.each([
     const { event: other } = join.room.send("@alice:a.example", "m.room.message", { body: "hi" });
     for (const event of [other, poisons.signature(join.event), { ...join.event, depth: 99 }]) {
       answers({ ...join.answer, event });
-      const { value, dropped } = await join.view.sendJoin({ eventId: join.eventId, event: join.event });
+      const input = { eventId: join.eventId, event: join.event };
+      const { value, dropped } = await join.view.sendJoin(input, { prefer: ["a.example"] });
       expect(value.event).toBeUndefined();
       expect(dropped).toEqual([{ path: expect.stringContaining("event"), reason: expect.any(String) }]);
       expect(value.state).toEqual(join.answer.state);
