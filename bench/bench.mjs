@@ -18,9 +18,9 @@ const folder = await mkdtemp(join(tmpdir(), "matrix-federation-sdk-bench-"));
 const caFile = join(folder, "ca.pem");
 await writeFile(caFile, authority.ca);
 
-const start = (file, ...args) => {
+const start = (file, args = [], ownEnv = {}) => {
   // Global fetch takes further certificates from the environment only.
-  const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile };
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile, ...ownEnv };
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env, execArgv: ["--expose-gc"] });
   child.once("exit", (code) => code && process.exit(code));
   return child;
@@ -34,7 +34,7 @@ const serve = async (host) => {
 const { server, port } = await serve("127.0.0.1");
 
 const names = ["client", "undici.request", "fetch", "ky"];
-const children = new Map(names.map((name) => [name, start("./contender.mjs", name, String(port), caFile)]));
+const children = new Map(names.map((name) => [name, start("./contender.mjs", [name, String(port), caFile])]));
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 const figures = [];
@@ -57,11 +57,11 @@ for (const concurrency of [1, 32, 256]) {
 for (const child of [server, ...children.values()]) child.disconnect();
 
 const many = await serve("*.bench.example");
-const [destinations] = await once(start("./destinations.mjs", String(many.port), caFile, "10000", "100"), "message");
+const [destinations] = await once(start("./destinations.mjs", [String(many.port), caFile, "10000", "100"]), "message");
 many.server.disconnect();
 
 const canonicalJson = benchCanonicalJson();
-const pool = await benchPool();
+const pool = await benchPool(start);
 const large = await benchLargeAnswer(start, authority, caFile);
 await rm(folder, { recursive: true });
 
@@ -85,10 +85,16 @@ if (process.argv.includes("--json")) {
   );
   const { canonicalJsonOverStringify } = canonicalJson.ratios;
   console.log(`Canonical JSON of a 1 KB event: ${canonicalJsonOverStringify} x JSON.stringify of it`);
-  console.log(`Full verification of events: ${pool.overOpenssl} x the verifies of openssl speed on one core`);
-  console.log(`  (${pool.eventsPerSecond} events/s)`);
-  console.log(`A send_join of ${large.events} events, ${large.megabytes} MB, read and verified: ${large.seconds} s,`);
-  console.log(
-    `  ${large.overVerifies} x its verifies alone on all cores; longest block ${large.longestBlockMs} ms; peak RSS ${large.peakRssMb} MB`,
-  );
+  for (const engine of ["sodium-native", "node:crypto"]) {
+    const { overOpenssl, eventsPerSecond } = pool[engine];
+    const { seconds, overVerifies, longestBlockMs, peakRssMb } = large[engine];
+    console.log(`Ed25519 by ${engine}:`);
+    console.log(
+      `  full verification: ${overOpenssl} x the verifies of openssl speed on one core (${eventsPerSecond} events/s)`,
+    );
+    console.log(`  a send_join of ${large.events} events, ${large.megabytes} MB, read and verified: ${seconds} s,`);
+    console.log(
+      `  ${overVerifies} x its verifies alone by node:crypto on all cores; longest block ${longestBlockMs} ms; peak RSS ${peakRssMb} MB`,
+    );
+  }
 }

@@ -15,7 +15,6 @@ const MAX_ELEMENT_BYTES = 1_000_000;
 const DEFAULT_ELEMENT_BYTES = 256 * 1024;
 const DEFAULT_SKELETON_BYTES = 1024 * 1024;
 
-const LARGE_ELEMENT = "an element that is too large";
 const TOO_MANY_VALUES = "more values than so few bytes have use for";
 
 const QUOTE = 0x22;
@@ -35,16 +34,20 @@ export interface SplitElement {
   readonly index: number;
   /**
    * Its text: UTF-8, not parsed yet, perhaps with white space after it. Where it lies in one chunk it is a view of that
-   * chunk, good for as long as nobody writes to the chunk; else it has memory of its own.
+   * chunk, good for as long as nobody writes to the chunk; else it has memory of its own. Absent when the element is
+   * larger than its limit: then nothing is held of it, and nobody has looked whether it is JSON.
    */
-  readonly bytes: Uint8Array;
+  readonly bytes?: Uint8Array;
 }
 
 /** How much of a document is held at once. */
 export interface SplitLimits {
   /** The most bytes of one element: 256 KiB when absent, and never more than 1 MB. */
   readonly maxElementBytes: number;
-  /** The most bytes beside the elements, white space included: 1 MiB when absent. */
+  /**
+   * The most bytes beside the elements, white space included, and the most of elements that are too large: 1 MiB when
+   * absent.
+   */
   readonly maxSkeletonBytes: number;
 }
 
@@ -57,7 +60,7 @@ export interface SplitLimits {
  * The document is good when {@link JsonSplitter.end} gives a value out and the text of every element is JSON; until then
  * no element is worth anything. That is so when `parseJson` would take the whole document, and besides
  *
- * - no element is larger than its limit, and the skeleton is within its own and within those of `parseJson`;
+ * - the skeleton is within its own limit and within those of `parseJson`, and elements that are too large are few;
  * - no named field is there twice, in whatever spelling;
  * - at the end of every element there were no more commas and brackets, outside of strings, than `parseJson` allows for
  *   so many bytes. (It counts characters, and brackets in strings too.)
@@ -90,8 +93,11 @@ export class JsonSplitter {
   /** The named array that is open, and how many of its elements are complete. */
   #field: string | undefined;
   #index = 0;
-  /** Whether anything but white space has come of the present element. */
+  /** Whether anything but white space has come of the present element, and whether it is too large to be held. */
   #hasBegun = false;
+  #isTooLarge = false;
+  /** How many bytes of elements that are too large came after what had been held of them. */
+  #unheld = 0;
 
   /** For one document: with the names of the arrays. */
   constructor(fields: readonly string[], limits: Partial<SplitLimits> = {}) {
@@ -210,13 +216,21 @@ export class JsonSplitter {
         this.#depth--;
       }
     }
-    if (this.#hasBegun && !this.#element.append(chunk, start, end)) this.#refuse(LARGE_ELEMENT);
+    if (this.#hasBegun) this.#hold(chunk, start, end);
     return at;
+  }
+
+  /** Holds a part of an element, unless that is too large. */
+  #hold(chunk: Uint8Array, from: number, to: number): void {
+    if (!this.#isTooLarge && this.#element.append(chunk, from, to)) return;
+    this.#isTooLarge = true;
+    this.#unheld += to - from;
+    if (this.#unheld > this.#skeleton.maxBytes) this.#refuse("elements that are too large");
   }
 
   /** Ends the named array before its bracket, which is the skeleton's: that is no JSON when it is the wrong one. */
   #endArray(chunk: Uint8Array, start: number, end: number, field: string, elements: SplitElement[]): number {
-    const isEmpty = this.#index === 0 && this.#element.length === 0 && start === end;
+    const isEmpty = this.#index === 0 && this.#element.length === 0 && !this.#isTooLarge && start === end;
     if (!isEmpty) this.#endElement(chunk, start, end, field, elements);
     this.#hasBegun = false;
     this.#field = undefined;
@@ -226,18 +240,23 @@ export class JsonSplitter {
   #endElement(chunk: Uint8Array, start: number, end: number, field: string, elements: SplitElement[]): void {
     this.#hasBegun = false;
     const bytes = this.#takeElement(chunk, start, end);
-    if (bytes === undefined) this.#refuse(LARGE_ELEMENT);
+    if (this.#index > MAX_ELEMENTS) this.#refuse(TOO_MANY_VALUES);
+    else if (bytes === undefined) elements.push({ field, index: this.#index++ });
     // Some decoders leave a byte order mark out, and JSON would come of what was none.
     else if ((bytes[0] ?? 0xff) > 0x7f) this.#refuse("not JSON");
     else if (!isUtf8(bytes)) this.#refuse("not UTF-8");
-    else if (this.#index > MAX_ELEMENTS) this.#refuse(TOO_MANY_VALUES);
     else elements.push({ field, index: this.#index++, bytes });
     this.#checkCounts(this.#position + end);
   }
 
   #takeElement(chunk: Uint8Array, start: number, end: number): Uint8Array | undefined {
-    if (this.#element.length > 0) return this.#element.append(chunk, start, end) ? this.#element.take() : undefined;
-    return end - start > this.#element.maxBytes ? undefined : chunk.subarray(start, end);
+    const isHere = this.#element.length === 0 && !this.#isTooLarge;
+    if (isHere && end - start <= this.#element.maxBytes) return chunk.subarray(start, end);
+    this.#hold(chunk, start, end);
+    const bytes = this.#element.take();
+    const isWhole = !this.#isTooLarge;
+    this.#isTooLarge = false;
+    return isWhole ? bytes : undefined;
   }
 
   /** Reads up to a string's closing quote, or to where the chunk ends, and returns where the next byte is. */
@@ -274,25 +293,4 @@ export class JsonSplitter {
   #refuse(message: string): void {
     this.#fault ??= new InvalidJson(message);
   }
-}
-
-/**
- * Splits a document that comes as chunks, as a {@link JsonSplitter} does, and returns its end. No chunk is asked for
- * before `onElements` is done with the elements of the one before; once the document is refused, no more are.
- *
- * @throws What `chunks` and `onElements` throw.
- */
-export async function splitJson(
-  chunks: AsyncIterable<Uint8Array>,
-  fields: readonly string[],
-  onElements: (elements: SplitElement[]) => void | Promise<void>,
-  limits?: Partial<SplitLimits>,
-): Promise<JsonValue | InvalidJson> {
-  const splitter = new JsonSplitter(fields, limits);
-  for await (const chunk of chunks) {
-    const elements = splitter.push(chunk);
-    if (elements instanceof InvalidJson) return elements;
-    if (elements.length > 0) await onElements(elements);
-  }
-  return splitter.end();
 }

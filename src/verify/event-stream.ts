@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { TransportError } from "../errors.js";
@@ -17,6 +18,12 @@ const MAX_WAITING = 16 * 1024 * 1024;
 const WAITING_BYTES = 16 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
+
+/** How long the main thread works on an answer before it looks after the rest of the process, in milliseconds. */
+const TURN_MS = 4;
+
+/** What is split at once, in bytes. */
+const PIECE_BYTES = 16 * 1024;
 
 const OVER = new Error("Nothing more of the answer is wanted");
 
@@ -87,11 +94,22 @@ export async function readEventStream(
   let roomMade = (): void => {};
   let turn = Promise.resolve();
   let fault: InvalidJson | undefined;
+  let turnBegan = performance.now();
+  let breath: Promise<void> | undefined;
   let failure: { readonly error: unknown } | undefined;
 
   const fail = (error: unknown): void => {
     failure ??= { error };
     reading.abort(error);
+  };
+  /** Called between two things that take little time each. */
+  const breathe = (): Promise<void> | undefined => {
+    if (performance.now() - turnBegan < TURN_MS) return undefined;
+    breath ??= nextTurn().then(() => {
+      turnBegan = performance.now();
+      breath = undefined;
+    });
+    return breath;
   };
   const tell = (): void | Promise<void> => progress({ bytes, totalBytes, events: count, verified: events.seen });
   /** Threads finish as they like, but whoever takes events gets one at a time. */
@@ -136,6 +154,8 @@ export async function readEventStream(
       const event = events.take(JSON.parse(textAt(batch, at)), each, place);
       const taken = event && take(event, place, each.eventId ?? "");
       if (taken) await taken;
+      const breathing = breathe();
+      if (breathing) await breathing;
     }
     if (!reading.aborted) await tell();
   };
@@ -153,11 +173,15 @@ export async function readEventStream(
     for await (const chunk of chunks) {
       bytes += chunk.length;
       if (bytes > maxBytes) return "tooLarge";
-      const elements = splitter.push(chunk);
-      if (elements instanceof InvalidJson) return elements;
-      for (const { field, index, bytes: text } of elements) {
-        count += 1;
-        send(builder.add(text, { field, index }));
+      for (const piece of piecesOf(chunk)) {
+        const elements = splitter.push(piece);
+        if (elements instanceof InvalidJson) return elements;
+        for (const { field, index, bytes: text } of elements) {
+          count += 1;
+          if (text) send(builder.add(text, { field, index }));
+          else events.leaveOut({ field, index }, "it is too large");
+        }
+        await breathe();
       }
       while ((bytesOnThreads > MAX_ON_THREADS || bytesWaiting > MAX_WAITING) && !reading.aborted) {
         await new Promise<void>((resolve) => {
@@ -200,4 +224,8 @@ export async function readEventStream(
   if (skeleton instanceof InvalidJson) return skeleton;
   await tell();
   return { skeleton, events };
+}
+
+function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < chunk.length; at += PIECE_BYTES) yield chunk.subarray(at, at + PIECE_BYTES);
 }

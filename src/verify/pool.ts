@@ -8,7 +8,7 @@ const IDLE_MS = 10_000;
 const BATCHES_PER_THREAD = 2;
 
 /** What a batch leaves behind is nearly all garbage, of which a thread would keep three times as much by default. */
-const resourceLimits = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 256 };
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
 
 const CLOSED = "The client was closed.";
 

@@ -76,6 +76,12 @@ export class VerifiedEvents {
     return undefined;
   }
 
+  /** Takes note of an event that nobody looked at. */
+  leaveOut(place: Place, reason: string): void {
+    this.seen += 1;
+    this.#settle({ ...place, eventId: "", isRedactedCopy: false, reason });
+  }
+
   /** The events that another server may have in a better state. */
   get doubtful(): readonly DoubtfulEvent[] {
     return this.#doubtful;

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -18,6 +18,8 @@ const world: VerifyWorld = createVerifyWorld();
 const built = new URL("../../dist/", import.meta.url);
 const worker = new URL("verify/worker.js", built);
 const rules = { version: "10", roomId: undefined } as const;
+const mayLowerPriority =
+  process.platform === "linux" && /^Seccomp:\s*0$/m.test(readFileSync("/proc/self/status", "utf8"));
 const pools: VerifyPool[] = [];
 let folder: string;
 
@@ -81,6 +83,17 @@ describe("threads", () => {
     expect(await checking).toEqual(expected(all));
     expect(pool.isBroken).toBe(false);
     expect(pool.threads).toBe(2);
+  });
+
+  test.runIf(mayLowerPriority)("leave the main thread the first turn", async () => {
+    const pool = poolOf(worker, 1);
+    await kindsBy(pool, events(100));
+    // See proc_pid_stat(5): what comes after the name begins with the third field, and the nineteenth is the nice value.
+    const niceValues = readdirSync("/proc/self/task").map((thread) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, "utf8");
+      return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
+    });
+    expect(niceValues.filter((nice) => nice === getPriority() + 10)).toHaveLength(1);
   });
 
   test("end when there has been no work for a while, and start again when there is", async () => {

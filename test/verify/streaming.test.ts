@@ -249,8 +249,8 @@ describe("an answer that is none makes the next resident answer", () => {
       reply.raw({ headers: { ...headers, "content-encoding": "br" }, body }),
     "that is no deflate though it says so": (body) =>
       reply.raw({ headers: { ...headers, "content-encoding": "deflate" }, body }),
-    "with an element of a megabyte": (body) =>
-      json({ ...JSON.parse(body), auth_chain: [{ type: "x".repeat(1_000_000) }] }),
+    "with an element of twenty megabytes": (body) =>
+      json({ ...JSON.parse(body), auth_chain: [{ type: "x".repeat(20_000_000) }] }),
     "with an event that is a thousand levels deep": (body) =>
       reply.raw({
         headers,
@@ -302,6 +302,20 @@ test("what is no event among others is left out and told, and costs the others n
   expect({ value, via }).toEqual({ value: answer, via: "a.example" });
   expect(dropped.length).toBe(7);
   expect(dropped[0]).toEqual({ path: "$.pdus[0]", reason: "it is no object" });
+});
+
+test("an event that is too large to be held is left out and told, and costs the others nothing (bug: the whole answer)", async () => {
+  const { room, eventId, answer } = crowd(20);
+  const large = { type: "m.room.message", content: { body: "]},".repeat(500_000) } };
+  const { pdus, auth_chain } = answer;
+  world.on("a.example", "state", inPieces(JSON.stringify({ pdus: [large, ...pdus, large], auth_chain }), 50_000));
+  const { value, via, dropped } = await read(room, eventId);
+  const reason = "it is too large";
+  expect({ via, dropped }).toEqual({
+    via: "a.example",
+    dropped: [0, pdus.length + 1].map((index) => ({ path: `$.pdus[${index}]`, reason })),
+  });
+  expect(sorted(value.pdus)).toEqual(sorted(pdus));
 });
 
 test("two calls at once share what is the same: not with another version, nor without verification", async () => {
