@@ -91,7 +91,7 @@ export interface TestFederation extends AsyncDisposable {
  * Makes a federation of real HTTPS servers on 127.0.0.1, with an authority that is made on the spot.
  *
  * @throws {@link OptionError} `ERR_OPTION` when a name is no server name or occurs twice, or when `@peculiar/x509` is
- * not installed.
+ * not installed. Node's error when a port cannot be had: then nothing is left listening.
  */
 export async function createTestFederation({ servers: wanted }: TestFederationOptions): Promise<TestFederation> {
   const options = wanted.map((server) => (typeof server === "string" ? { name: server } : server));
@@ -132,7 +132,12 @@ export async function createTestFederation({ servers: wanted }: TestFederationOp
   );
   const close = async (): Promise<void> => void (await Promise.all(servers.map((server) => server.stop())));
   // All start, so that no live server gets a dead one's port.
-  await Promise.all(servers.map((server) => server.start()));
+  const starts = await Promise.allSettled(servers.map((server) => server.start()));
+  const failed = starts.find(({ status }) => status === "rejected");
+  if (failed) {
+    await close();
+    throw (failed as PromiseRejectedResult).reason;
+  }
   await Promise.all(servers.filter((_, index) => options[index]?.dead).map((server) => server.stop()));
 
   return {

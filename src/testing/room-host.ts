@@ -5,7 +5,7 @@ import { json, matrixError } from "./reply-plain.js";
 import type { HostedRoom } from "./room-hosted.js";
 import { roomJoins } from "./room-joins.js";
 import { bodyOf, pathFields, queryFields } from "./room-question.js";
-import { type RoomAnswer, roomReads } from "./room-reads.js";
+import { type RoomAnswer, roomReads, unknownEvent } from "./room-reads.js";
 
 /** The rooms of a federation, by their ids and aliases. */
 export interface HostedRooms {
@@ -42,7 +42,9 @@ function answerInRoom({ request, server }: Exchange, { byId }: HostedRooms, answ
   if (asker === undefined) return unsigned;
   const path = pathFields(request);
   const [id = ""] = path;
-  const room = request.endpoint === "event" ? roomOfEvent(id, byId) : byId.get(id);
+  const isEvent = request.endpoint === "event";
+  const room = isEvent ? roomOfEvent(id, byId) : byId.get(id);
+  if (isEvent && !room) return unknownEvent;
   if (!room?.residents.has(server.name)) return notResident;
   return answer({ room, server: server.name, asker, path, query: queryFields(request), body: bodyOf(request) });
 }
@@ -70,7 +72,7 @@ function takeTransaction({ request, server }: Exchange, rooms: HostedRooms): Beh
   const results: JsonObject = Object.create(null);
   for (const pdu of pdus) {
     if (!isObject(pdu)) continue;
-    const room = rooms.byId.get(String(pdu.room_id));
+    const room = typeof pdu.room_id === "string" ? rooms.byId.get(pdu.room_id) : undefined;
     const eventId = room?.idOf(pdu);
     // Without a room there is no version, and without that no event id to answer for.
     if (!room || eventId === undefined) continue;

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { OptionError, quoted } from "../errors.js";
+import { eventFault } from "../events/event-fault.js";
 import { eventIdOf, referenceHash, serverOf } from "../events/hash-event.js";
 import { isObject, redactEvent } from "../events/redact-event.js";
 import { type RoomVersion, type RoomVersionRules, rulesOf } from "../events/room-versions.js";
@@ -17,7 +18,7 @@ export interface RoomWorld {
   /** The public keys of all servers that the federation trusts. */
   readonly keyOf: KeyOf;
   /** Whether a user is in a room of the federation. */
-  readonly isMember: (roomId: string, user: string) => boolean;
+  readonly isMember: (roomId: JsonValue | undefined, user: string) => boolean;
 }
 
 /** What an event is before it has its place in the room. */
@@ -62,12 +63,13 @@ export class HostedRoom {
    */
   constructor(options: FirstEventsOptions, world: RoomWorld) {
     const { version, creator } = options;
+    const server = serverOfUser(creator);
     this.version = version;
     this.rules = rulesOf(version);
     this.log = new RoomLog(version);
     this.#world = world;
     const hasRoomId = !this.rules.roomIdIsCreateEventId;
-    this.roomId = hasRoomId ? `!${randomId()}:${serverOf(creator)}` : "";
+    this.roomId = hasRoomId ? `!${randomId()}:${server}` : "";
     const create = this.add({ type: "m.room.create", sender: creator, stateKey: "", content: createContent(options) });
     if (!hasRoomId) this.roomId = `!${create.eventId.slice(1)}`;
     for (const { type, content, stateKey = "" } of firstEvents(options)) {
@@ -113,14 +115,12 @@ export class HostedRoom {
   /**
    * Adds an event that a server of the federation makes and signs.
    *
-   * @throws {@link OptionError} `ERR_INPUT` when the room does not let it in, or no server of the federation can sign it.
+   * @throws {@link OptionError} `ERR_INPUT` when the room does not let it in, no server would take its form or its size,
+   * or no server of the federation can sign it.
+   * @throws {@link SignError} `ERR_CANONICAL_JSON` when it has no canonical JSON.
    */
   add(fields: NewEvent): LogEntry {
-    const server = serverOf(fields.sender);
-    if (!fields.sender.startsWith("@") || server === undefined) {
-      const example = "@alice:a.example";
-      throw new OptionError("ERR_INPUT", `${quoted(fields.sender)} is no user id; one looks like ${quoted(example)}.`);
-    }
+    const server = serverOfUser(fields.sender);
     // A copy, for the caller may go on with the content.
     let event = this.template({ ...fields, content: structuredClone(fields.content) });
     const reason = refusal(event, this.state, this.rules);
@@ -128,6 +128,8 @@ export class HostedRoom {
     if (this.rules.eventIds === "inEvent") event.event_id = `$${randomId()}:${server}`;
     event = signEvent(event, this.version, server, this.#signer(server));
     for (const other of this.#otherSigners(event, server)) event = this.countersigned(event, other);
+    const fault = eventFault(event, this.version);
+    if (fault !== undefined) throw new OptionError("ERR_INPUT", `No server would take the event: ${fault}.`);
     return this.#append(eventIdOf(event, this.version), event);
   }
 
@@ -187,7 +189,7 @@ export class HostedRoom {
   isAllowed(user: string): boolean {
     const { allow } = contentOf(this.state.get(stateSlot("m.room.join_rules"))?.event);
     if (!Array.isArray(allow)) return false;
-    return allow.some((rule) => isObject(rule) && this.#world.isMember(String(rule.room_id), user));
+    return allow.some((rule) => isObject(rule) && this.#world.isMember(rule.room_id, user));
   }
 
   /** An event as servers hand it out: in its redacted form once it was redacted. */
@@ -199,7 +201,7 @@ export class HostedRoom {
     const entry = this.log.append(eventId, event);
     if (event.type === "m.room.redaction") {
       const redacts = this.rules.redaction.content["m.room.redaction"] ? contentOf(event).redacts : event.redacts;
-      const target = this.log.get(String(redacts));
+      const target = typeof redacts === "string" ? this.log.get(redacts) : undefined;
       const state = this.log.stateBefore(entry);
       if (target && mayRedact(event, target.event, state, this.rules)) this.#redacted.add(target);
     }
@@ -228,6 +230,13 @@ export class HostedRoom {
   #linkTo({ eventId, event }: RoomEvent): JsonValue {
     return this.rules.eventIds === "inEvent" ? [eventId, { sha256: referenceHash(event, this.version) }] : eventId;
   }
+}
+
+/** @throws {@link OptionError} `ERR_INPUT` when it is no user id. */
+function serverOfUser(user: unknown): string {
+  const server = typeof user === "string" && user.startsWith("@") ? serverOf(user) : undefined;
+  if (server !== undefined) return server;
+  throw new OptionError("ERR_INPUT", `${quoted(user)} is no user id; one looks like ${quoted("@alice:a.example")}.`);
 }
 
 /** The users in a room. */

@@ -1,10 +1,14 @@
 import { OptionError, quoted } from "../errors.js";
+import { rulesOf } from "../events/room-versions.js";
 import type { KeyOf } from "../events/verify-event.js";
 import { SigningKey } from "../sign/signing-key.js";
 import { type CrowdOptions, TestRoom, type TestRoomOptions } from "./room.js";
 import type { HostedRooms } from "./room-host.js";
 import { HostedRoom, type RoomWorld } from "./room-hosted.js";
 import { membershipOf } from "./room-rules.js";
+
+const JOIN_RULES = '"public", "invite" and "restricted"';
+const isJoinRule = (rule: unknown): boolean => rule === "public" || rule === "invite" || rule === "restricted";
 
 /** What rooms are made with. */
 export interface RoomMakerParts {
@@ -27,7 +31,7 @@ export function createRoomMaker(parts: RoomMakerParts): (options: TestRoomOption
     signerOf: (server) => signers.get(server),
     keyOf,
     isMember: (roomId, user) => {
-      const room = rooms.byId.get(roomId);
+      const room = typeof roomId === "string" ? rooms.byId.get(roomId) : undefined;
       return room !== undefined && membershipOf(room.state, user) === "join";
     },
   };
@@ -41,10 +45,23 @@ export function createRoomMaker(parts: RoomMakerParts): (options: TestRoomOption
     }
     return name;
   };
-  const crowdServers = ({ servers = names }: CrowdOptions): readonly string[] =>
-    typeof servers === "number" ? Array.from({ length: servers }, (_, index) => madeUp(index)) : servers;
+  const crowdServers = ({ servers = names }: CrowdOptions): readonly string[] => {
+    if (typeof servers !== "number") return servers;
+    if (!Number.isSafeInteger(servers)) throw new OptionError("ERR_INPUT", `${servers} is no number of servers.`);
+    return Array.from({ length: servers }, (_, index) => madeUp(index));
+  };
 
   return ({ version = "10", creator, joinRule = "public", allow = [], alias, name }) => {
+    if (!isJoinRule(joinRule)) {
+      throw new OptionError("ERR_INPUT", `A test room has no join rule ${quoted(joinRule)}; there are ${JOIN_RULES}.`);
+    }
+    if (joinRule === "restricted" && !rulesOf(version).restrictedJoins) {
+      throw new OptionError("ERR_INPUT", `Rooms of version ${version} cannot be restricted; those from 8 on can.`);
+    }
+    if (!Array.isArray(allow)) throw new OptionError("ERR_INPUT", "allow is no array of room ids.");
+    if (alias !== undefined && !/^#[^:]*:./.test(alias)) {
+      throw new OptionError("ERR_INPUT", `${quoted(alias)} is no room alias; one looks like "#room:a.example".`);
+    }
     if (alias !== undefined && rooms.byAlias.has(alias)) {
       throw new OptionError("ERR_INPUT", `The test federation has a room with the alias ${quoted(alias)}.`);
     }

@@ -2,6 +2,7 @@ import type { JsonObject } from "../endpoint.js";
 import { isObject } from "../events/redact-event.js";
 import type { RecordedRequest } from "./recorded-request.js";
 import type { TestRoom } from "./room.js";
+import type { HostedRooms } from "./room-host.js";
 import type { HostedRoom } from "./room-hosted.js";
 
 /** A request about a room, read. */
@@ -20,9 +21,21 @@ export interface RoomQuestion {
   readonly body: JsonObject;
 }
 
-/** Whether a request is about a room: whether its path names the room or one of its events. */
-export function isAbout(request: Pick<RecordedRequest, "uri">, room: TestRoom): boolean {
-  return pathFields(request).some((field) => field === room.roomId || room.has(field));
+/**
+ * Whether a request is about a room: whether its path names the room or one of its events, its query the room's alias,
+ * or its transaction has an event for it.
+ */
+export function isAbout(request: RecordedRequest, room: TestRoom, { byAlias }: HostedRooms): boolean {
+  const { endpoint } = request;
+  const { roomId } = room;
+  if (endpoint === "query_directory") {
+    return byAlias.get(queryFields(request).get("room_alias") ?? "")?.roomId === roomId;
+  }
+  if (endpoint === "send") {
+    const { pdus } = bodyOf(request);
+    return Array.isArray(pdus) && pdus.some((pdu) => isObject(pdu) && pdu.room_id === roomId);
+  }
+  return pathFields(request).some((field) => field === roomId || room.has(field));
 }
 
 /** The fields of a request's path behind `/_matrix/federation/v1/name/`, decoded. */
@@ -50,7 +63,7 @@ export function textsIn(body: JsonObject, name: string): string[] {
 
 /** A whole number of a request, no more than the most; the usual one when it is absent or wrong. */
 export function countIn(value: unknown, usual: number, most: number): number {
-  const count = value === null || value === "" ? Number.NaN : Number(value);
+  const count = typeof value === "number" || (typeof value === "string" && value !== "") ? Number(value) : Number.NaN;
   return Number.isInteger(count) && count >= 0 ? Math.min(count, most) : usual;
 }
 

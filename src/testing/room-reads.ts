@@ -10,7 +10,8 @@ import { countIn, type RoomQuestion, textsIn } from "./room-question.js";
 /** Answers a request about a room. */
 export type RoomAnswer = (question: RoomQuestion) => Behaviour;
 
-const unknownEvent = matrixError(404, "M_NOT_FOUND", "Could not find the event.");
+/** What a server says when it has no such event. */
+export const unknownEvent: Behaviour = matrixError(404, "M_NOT_FOUND", "Could not find the event.");
 const notInRoom = matrixError(403, "M_FORBIDDEN", "Host not in room.");
 
 /** What needs all of the state: a server in partial state cannot answer it. */

@@ -118,7 +118,7 @@ export function contentOf(event: JsonObject | undefined): JsonObject {
 
 function neededLevel({ type, state_key: stateKey }: JsonObject, state: RoomState): number {
   const ofType = own(powerLevels(state)?.events, String(type));
-  if (ofType !== undefined) return Number(ofType);
+  if (ofType !== undefined) return asLevel(ofType);
   return stateKey === undefined ? roomLevel(state, "events_default", 0) : roomLevel(state, "state_default", 50);
 }
 
@@ -131,14 +131,19 @@ function levelOf(state: RoomState, user: unknown, rules: RoomVersionRules): numb
   if (rules.roomIdIsCreateEventId && isAnyCreator) return Number.POSITIVE_INFINITY;
   const levels = powerLevels(state);
   if (!levels) return isCreator ? 100 : 0;
-  return Number(own(levels.users, String(user)) ?? levels.users_default ?? 0);
+  return asLevel(own(levels.users, String(user)) ?? levels.users_default ?? 0);
 }
 
 function roomLevel(state: RoomState, name: string, otherwise: number): number {
   const levels = powerLevels(state);
   // Without power levels, whoever is in the room may set its state.
   if (!levels) return name === "state_default" ? 0 : otherwise;
-  return Number(levels[name] ?? otherwise);
+  return asLevel(levels[name] ?? otherwise);
+}
+
+/** A power level; NaN, which is enough for nothing, where it is none. Room versions below 10 have texts too. */
+function asLevel(value: JsonValue): number {
+  return typeof value === "number" || typeof value === "string" ? Number(value) : Number.NaN;
 }
 
 function powerLevels(state: RoomState): JsonObject | undefined {

@@ -139,10 +139,15 @@ export class TestRoom {
    * Many users join: `@member-1:…` and so on. Their joins are real events of the room, one after the other.
    *
    * @returns The last join's event.
-   * @throws {@link OptionError} `ERR_INPUT` when they may not join, or on servers that are not of the federation.
+   * @throws {@link OptionError} `ERR_INPUT` when they may not join, on servers that are not of the federation or none, and
+   * for a count that is none.
    */
   addMembers(count: number, options: CrowdOptions = {}): RoomEvent {
+    if (!Number.isSafeInteger(count) || count < 0) {
+      throw new OptionError("ERR_INPUT", `${quoted(count)} is no number of members.`);
+    }
     const names = this.#crowdServers(options);
+    if (names.length === 0) throw new OptionError("ERR_INPUT", "Members need at least one server to be on.");
     const before = this.#room.log.entries.length;
     let last = this.createEvent;
     for (let index = 0; index < count; index++) {

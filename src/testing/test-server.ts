@@ -15,8 +15,9 @@ import { isAbout } from "./room-question.js";
 import { endpointName, type RouteMatcher, type RouteTarget, routeMatcher } from "./routes.js";
 import { type TrustedKeys, verifiedOrigin } from "./signature-oracle.js";
 
-/** How many requests a server remembers; older ones are forgotten. */
+/** How many requests a server remembers, and how much text in their bodies; older ones are forgotten. */
 const maxRecordedRequests = 10_000;
+const maxRecordedText = 64 * 1024 * 1024;
 
 /** What a test server is made of. */
 export interface TestServerParts {
@@ -36,7 +37,7 @@ export interface TestServerParts {
 
 /** What is held back: see {@link TestServer.hold}. */
 export interface HoldOptions {
-  /** Only requests about this room; all when absent. */
+  /** Only requests about this room: its id, its events, its alias, or transactions with an event for it; all when absent. */
   readonly room?: TestRoom | undefined;
 }
 
@@ -60,8 +61,9 @@ export class TestServer {
   readonly #server: Server;
   readonly #sockets = new Map<number, Socket>();
   readonly #requests: RecordedRequest[] = [];
+  #recordedText = 0;
   readonly #scripts: { readonly any: boolean; readonly matches: RouteMatcher; readonly behaviour: Behaviour }[] = [];
-  readonly #holds: { readonly matches: RouteMatcher; readonly gate: HeldBehaviour }[] = [];
+  readonly #holds: { readonly matches: (request: RecordedRequest) => boolean; readonly gate: HeldBehaviour }[] = [];
   #port: number;
 
   /** Makes a server that does not listen yet. */
@@ -86,7 +88,7 @@ export class TestServer {
     return this.#server.listening;
   }
 
-  /** The last 10,000 requests that were read to their end, oldest first. */
+  /** The last 10,000 requests that were read to their end, oldest first; fewer when their bodies are over 64 MiB of text. */
   get requests(): readonly RecordedRequest[] {
     return this.#requests;
   }
@@ -112,14 +114,15 @@ export class TestServer {
   hold(target: RouteTarget, { room }: HoldOptions = {}): Hold {
     const isTarget = routeMatcher(target);
     const gate = held(() => {});
-    const matches: RouteMatcher = (request) => isTarget(request) && (!room || isAbout(request, room));
-    this.#holds.push({ matches, gate });
+    const { rooms } = this.#defaults;
+    this.#holds.push({ matches: (request) => isTarget(request) && (!room || isAbout(request, room, rooms)), gate });
     return { requested: gate.requested, release: gate.release };
   }
 
   /** Forgets the recorded requests and every behaviour that was set, and releases what is held back. */
   reset(): void {
     this.#requests.length = 0;
+    this.#recordedText = 0;
     this.#scripts.length = 0;
     for (const { gate } of this.#holds.splice(0)) gate.release();
   }
@@ -178,7 +181,10 @@ export class TestServer {
       signedBy: verifiedOrigin(received, this.name, this.#trustedKeys),
     };
     this.#requests.push(request);
-    if (this.#requests.length > maxRecordedRequests) this.#requests.shift();
+    this.#recordedText += request.body.length;
+    while (this.#requests.length > maxRecordedRequests || this.#recordedText > maxRecordedText) {
+      this.#recordedText -= this.#requests.shift()?.body.length ?? 0;
+    }
     return request;
   }
 
