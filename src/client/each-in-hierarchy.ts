@@ -90,13 +90,12 @@ async function* roomsInside(
   }
 
   const told = new Set<string>();
-  const opened = new Set<string>();
-  let level: Closed[] = [{ roomId: root, via: [] }];
+  // Each space waits once to be opened, however often it is named.
+  const found = new Set([root]);
+  let level: Closed[] = limit > 0 ? [{ roomId: root, via: [] }] : [];
   for (let depth = 0; level.length > 0 && depth < Math.min(maxDepth, MAX_DEPTH); depth++) {
     const next: Closed[] = [];
     for (const space of level) {
-      if (opened.has(space.roomId)) continue;
-      opened.add(space.roomId);
       const answer = depth === 0 ? await ask(root, [], page, options) : await open(space);
       if (!answer) continue;
       const { value, via } = answer;
@@ -104,11 +103,14 @@ async function* roomsInside(
       for (const [at, room] of [value.room, ...value.children].entries()) {
         const id = room.room_id;
         if (typeof id !== "string" || id.length > MAX_ID_LENGTH) continue;
-        if (at > 0 && room.room_type === "m.space") next.push({ roomId: id, via: vias.get(id) ?? [] });
+        if (at > 0 && room.room_type === "m.space" && !found.has(id)) {
+          found.add(id);
+          next.push({ roomId: id, via: vias.get(id) ?? [] });
+        }
         if (told.has(id)) continue;
-        if (told.size >= limit) return;
         told.add(id);
         yield { room, depth: at === 0 ? depth : depth + 1, via };
+        if (told.size >= limit) return;
       }
     }
     level = next;

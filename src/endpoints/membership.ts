@@ -60,7 +60,8 @@ export function versionFault(
   { room_version }: { readonly room_version?: string },
   input: { readonly ver: readonly string[] } | undefined,
 ): SchemaIssue | undefined {
-  const known = input?.ver;
+  // An empty list leaves the parameter out, whose default is version 1.
+  const known = input?.ver?.length === 0 ? ["1"] : input?.ver;
   // "If not provided, the room version is assumed to be either 1 or 2."
   const possible = room_version === undefined ? ["1", "2"] : [room_version];
   if (known === undefined || possible.some((version) => known.includes(version))) return undefined;

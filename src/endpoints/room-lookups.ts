@@ -87,8 +87,8 @@ export interface HierarchyResponse {
   room: SpaceRoom & JsonObject;
   /** The rooms in it, as far as the answering server knows them. */
   children: (SpaceRoom & JsonObject)[];
-  /** Rooms in it which the asker may not see. */
-  inaccessible_children?: string[];
+  /** Rooms in it which the asker may not see. Dendrite before 0.13.7 says null. */
+  inaccessible_children?: string[] | null;
 }
 
 /** `GET /_matrix/federation/v1/hierarchy/{roomId}`: a space and the rooms in it. */
@@ -110,7 +110,8 @@ export const hierarchy: Endpoint<HierarchyInput, HierarchyResponse, "resident"> 
     z.looseObject({
       room: z.custom((value) => roomFault(value) === undefined, "expected a room with room_id"),
       children: elements,
-      inaccessible_children: strings.optional(),
+      // Dendrite before 0.13.7 says null (a nil slice of Go in RoomHierarchyResponse).
+      inaccessible_children: strings.nullish(),
     }),
   ),
   rooms: ["children"],

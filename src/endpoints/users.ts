@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineEndpoint, type Endpoint, type JsonObject, type JsonValue } from "../endpoint.js";
+import type { SchemaIssue } from "../validate/response-schema.js";
 import { guard, integer, isObject, strings } from "../validate/schema.js";
 import { isMapOf, mapValues, signatures } from "./keys.js";
 
@@ -96,7 +97,7 @@ export interface UserDevice {
 
 /** The answer of {@link userDevices}. */
 export interface UserDevicesResponse {
-  /** The user. */
+  /** The user: always the one that was asked for. */
   user_id: string;
   /** The version of the device list, to match with `m.device_list_update`. */
   stream_id: number;
@@ -120,6 +121,10 @@ export const userDevices: Endpoint<UserDevicesInput, UserDevicesResponse, "serve
   maxResponseBytes: 10 * MIB,
   // Users upload nonsense (gomatrixserverlib#342), and one nonsensical key must not cost the rest: only what the server
   // itself says is checked.
+  fault: ({ user_id }: UserDevicesResponse, _server, input) =>
+    input === undefined || user_id === input.userId
+      ? undefined
+      : { message: "expected the user that was asked for", path: ["user_id"] },
   response: guard<UserDevicesResponse>(
     z.looseObject({
       user_id: z.string(),
@@ -187,7 +192,7 @@ export interface QueryUserKeysInput {
   deviceKeys: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The answer of {@link queryUserKeys}. No signature in it is checked. */
+/** The answer of {@link queryUserKeys}: about no other users than were asked for. No signature in it is checked. */
 export interface QueryUserKeysResponse {
   /** What the users' clients uploaded, by user id, then by device id; {@link isDeviceKeys} tells whether it is keys. */
   device_keys: Record<string, Record<string, JsonValue>>;
@@ -195,6 +200,17 @@ export interface QueryUserKeysResponse {
   master_keys?: Record<string, JsonValue> | null;
   /** The users' self-signing keys, by user id; {@link isCrossSigningKey} tells. */
   self_signing_keys?: Record<string, JsonValue> | null;
+}
+
+/** A server has no say in the keys of users that it was not asked for: they are of other servers. */
+function unaskedFault(answer: QueryUserKeysResponse, { deviceKeys }: QueryUserKeysInput): SchemaIssue | undefined {
+  for (const field of ["device_keys", "master_keys", "self_signing_keys"] as const) {
+    const isAsked = (userId: string): boolean => Object.hasOwn(deviceKeys, userId);
+    if (!Object.keys(answer[field] ?? {}).every(isAsked)) {
+      return { message: "expected only users that were asked for", path: [field] };
+    }
+  }
+  return undefined;
 }
 
 const anyMap = z.custom(isObject, "expected an object by user id").nullish();
@@ -212,6 +228,7 @@ export const queryUserKeys: Endpoint<QueryUserKeysInput, QueryUserKeysResponse, 
   repeatable: "anyServer",
   timeoutMs: 10_000,
   maxResponseBytes: 50 * MIB,
+  fault: (answer: QueryUserKeysResponse, _server, input) => input && unaskedFault(answer, input),
   // One user's nonsense (gomatrixserverlib#342) must not cost the answer about the others.
   response: guard<QueryUserKeysResponse>(
     z.looseObject({

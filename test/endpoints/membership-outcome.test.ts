@@ -8,7 +8,7 @@ import { createWorld, eventId, rejection, roomId } from "../client/world.js";
 const a = "a.example";
 const b = "b.example";
 const world = createWorld(a, b);
-const timeoutMs = 300;
+const timeoutMs = 2_000;
 const rounds = 1;
 
 const event = { type: "m.room.member", content: {} };

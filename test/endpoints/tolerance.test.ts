@@ -73,6 +73,11 @@ describe("what real servers send though the specification does not say so is tak
     ["everybody: no key left", "claim_user_keys", { one_time_keys: {} }],
     ["Dendrite: rooms without an id at the end of a page", "public_rooms", { chunk: [room, { ...room, room_id: "" }] }],
     [
+      "Dendrite before 0.13.7: inaccessible_children null (bug: no such server could tell about a space)",
+      "hierarchy",
+      { room: { ...room, children_state: [], room_type: "m.space" }, children: [], inaccessible_children: null },
+    ],
+    [
       "null for what a room has not got",
       "public_rooms",
       { chunk: [{ ...room, name: null, topic: null, room_type: null }], next_batch: null },

@@ -64,14 +64,54 @@ describe("a template of a room of a version that was not asked for is of no use,
     ["makeJoin", undefined, ["1"], true],
     ["makeJoin", undefined, ["2", "11"], true],
     ["makeJoin", undefined, ["10", "11"], false],
+    // Without a version in the query, "it means version 1" (bug: no answer was one, and an honest server misbehaved).
+    ["makeJoin", "1", [], true],
+    ["makeJoin", undefined, [], true],
+    ["makeJoin", "10", [], false],
     ["makeKnock", "7", ["7"], true],
     ["makeKnock", "8", ["7"], false],
   ])("%s of %j, asked for %j: %j", async (call, version, ver, isTaken) => {
     const name = call === "makeJoin" ? "make_join" : "make_knock";
     world.on(a, reply.json(version === undefined ? { event } : { event, room_version: version }), name);
-    world.on(b, reply.json({ event, room_version: ver[0] as string }), name);
+    world.on(b, reply.json({ event, room_version: ver[0] ?? "1" }), name);
     const { via, attempts } = await world.room([a, b])[call]({ userId, ver });
     expect([via, attempts[0]?.verdict]).toEqual(isTaken ? [a, "answered"] : [b, "invalid"]);
+  });
+});
+
+describe("keys of users who were not asked for are no answer (bug: a server could slip in those of another server's user):", () => {
+  const alice = "@alice:a.example";
+  const victim = "@victim:b.example";
+
+  test("their devices", async () => {
+    const devices = { user_id: victim, stream_id: 1, devices: [] };
+    world.on(a, reply.json(devices), "user_devices");
+    const error = await rejection(world.client().userDevices(a, { userId: alice }));
+    expect(error).toMatchObject({ code: "ERR_RESPONSE_INVALID", issues: [{ path: "$.user_id" }] });
+    world.on(a, reply.json({ ...devices, user_id: alice }), "user_devices");
+    expect(await world.client().userDevices(a, { userId: alice })).toMatchObject({ user_id: alice });
+  });
+
+  test.each([
+    ["device_keys", false],
+    ["master_keys", false],
+    ["self_signing_keys", false],
+    ["failures", true],
+  ])("in %s: taken: %j", async (field, isTaken) => {
+    for (const other of [victim, "__proto__", "toString"]) {
+      const body = JSON.stringify({ device_keys: { [alice]: {} }, [field]: { "@": {} } }).replace('@"', `${other}"`);
+      world.on(a, reply.raw({ body }), "query_user_keys");
+      const result = await world.client().safe.queryUserKeys(a, { deviceKeys: { [alice]: [] } });
+      if (isTaken) expect(result.ok).toBe(true);
+      else expect(result).toMatchObject({ error: { issues: [{ path: `$.${field}` }] } });
+    }
+  });
+
+  test("nor does one of several users that is not in it cost the others", async () => {
+    const answer = { device_keys: { [alice]: { D: 5 } }, master_keys: null };
+    world.on(a, reply.json(answer), "query_user_keys");
+    const deviceKeys = { [alice]: [], "@bob:a.example": ["E"] };
+    expect(await world.client().queryUserKeys(a, { deviceKeys })).toEqual(answer);
   });
 });
 
