@@ -121,7 +121,9 @@ export const sodiumEngine: Ed25519Engine | undefined = nodeEngine &&
     ...nodeEngine,
     verify: strict({
       ...nodeEngine,
-      verify: (publicKey, message, signature) => sodium.crypto_sign_verify_detached(signature, message, publicKey),
+      verify: (publicKey, message, signature) =>
+        sodium.crypto_sign_verify_detached(signature, message, publicKey) ??
+        nodeEngine.verify(publicKey, message, signature),
     }).verify,
   };
 

@@ -1,7 +1,10 @@
 /** What is used of `sodium-native`, the bindings of libsodium. It has no types of its own. */
 export interface Sodium {
-  /** Whether a signature is valid. It throws where a length is wrong. */
-  crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+  /**
+   * Whether a signature is valid; undefined where the bytes are in memory that threads share, which the bindings do not
+   * read. It throws where a length is wrong.
+   */
+  crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean | undefined;
 }
 
 /** The bindings of libsodium, where whoever uses this library has installed them and the runtime can load them. */

@@ -105,6 +105,24 @@ describe.each(engines)("the engine over %s", (_name, ours, other) => {
     expect(ours.verify(signer.publicKey, bytes, signature)).toBe(false);
   });
 
+  it("reads memory that threads share, too, where libsodium's bindings answer neither yes nor no", async () => {
+    const share = (bytes: Uint8Array): Uint8Array => {
+      const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+      shared.set(bytes);
+      return shared;
+    };
+    const signer = ours.importSeed(new Uint8Array(32).fill(5));
+    const parts = [signer.publicKey, Uint8Array.of(1, 2), Uint8Array.from(signer.sign(Uint8Array.of(1, 2)))] as const;
+    for (const at of parts.keys()) {
+      const [publicKey, bytes, signature] = parts.map((part, index) => (index === at ? share(part) : part));
+      const wrong = share(Uint8Array.of(1, 3));
+      if (!publicKey || !bytes || !signature) throw new Error("There are three.");
+      expect(ours.verify(publicKey, bytes, signature)).toBe(true);
+      expect(await ours.verifyAsync(publicKey, bytes, signature)).toBe(true);
+      expect(ours.verify(publicKey, wrong, signature)).toBe(false);
+    }
+  });
+
   it("refuses what has the wrong length or type, and never throws", () => {
     const signer = ours.importSeed(new Uint8Array(32));
     const bytes = Uint8Array.of(1);
