@@ -25,15 +25,18 @@ export async function installSynapse(version, cache) {
   const python = join(folder, "bin", "python");
   // Written last, so that an installation that broke off is made anew.
   const done = join(folder, "installed");
-  if (existsSync(done)) return python;
+  // Without what the environment was made of, such as a Python that was updated, it is made anew too.
+  if (existsSync(done) && (await works(python))) return python;
 
   const system = process.env.PYTHON ?? "python3";
-  const found = await output(system, ["-c", "import sys; print(*sys.version_info[:2])"]).catch(() => undefined);
-  if (found === undefined)
-    throw new MissingError(`Python ${PYTHON.join(".")} or later is needed: "${system}" is not here.`);
+  const needed = `Python ${PYTHON.join(".")} or later is needed`;
+  const found = await output(system, ["-c", "import sys; print(*sys.version_info[:2])"]).catch((error) => {
+    const why = error.code === "ENOENT" ? "is not here" : `does not work: ${error.message}`;
+    throw new MissingError(`${needed}: "${system}" ${why}.`);
+  });
   const [major, minor] = found.trim().split(" ").map(Number);
-  if (major !== PYTHON[0] || minor < PYTHON[1]) {
-    throw new MissingError(`Python ${PYTHON.join(".")} or later is needed: "${system}" is ${major}.${minor}.`);
+  if (major !== PYTHON[0] || !(minor >= PYTHON[1])) {
+    throw new MissingError(`${needed}: "${system}" says that it is ${found.trim().replace(" ", ".")}.`);
   }
   await rm(folder, { recursive: true, force: true });
   await mkdir(cache, { recursive: true });
@@ -51,17 +54,33 @@ export async function installSynapse(version, cache) {
   return python;
 }
 
+const works = (python) =>
+  output(python, ["-c", "import synapse"]).then(
+    () => true,
+    () => false,
+  );
+
 /** Runs a program to its end and returns what it printed. */
 function output(command, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: INSTALL_TIMEOUT_MS,
-      killSignal: "SIGKILL",
+      // A process group of its own, so that what it starts ends with it.
+      detached: true,
     });
-    const end = () => child.kill("SIGKILL");
+    const end = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // It has just ended.
+      }
+    };
+    const late = setTimeout(end, INSTALL_TIMEOUT_MS);
     process.once("exit", end);
-    child.once("close", () => process.off("exit", end));
+    child.once("close", () => {
+      clearTimeout(late);
+      process.off("exit", end);
+    });
     let text = "";
     let errors = "";
     child.stdout.on("data", (chunk) => (text += chunk));

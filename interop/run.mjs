@@ -3,10 +3,12 @@
  * It installs them once, starts two beside a test federation, plays the scenarios and stops what it started.
  */
 import { readdirSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { installSynapse, MissingError } from "./install-synapse.mjs";
+import { lock } from "./lock.mjs";
 import * as allPartial from "./scenarios/all-partial.mjs";
 import * as everyEndpoint from "./scenarios/every-endpoint.mjs";
 import * as joiningSynapse from "./scenarios/joining-synapse.mjs";
@@ -34,11 +36,9 @@ const scenarios = [
 const cache = fileURLToPath(new URL("../.cache/interop", import.meta.url));
 const versions = readdirSync(new URL("./synapse", import.meta.url)).map((file) => file.slice(0, -".txt".length));
 
-const { values: options } = parseArgs({
-  options: { synapse: { type: "string", multiple: true }, only: { type: "string", multiple: true } },
-});
-const wanted = options.synapse ?? versions;
-const isWanted = (number) => options.only?.includes(String(number)) ?? true;
+const numbers = scenarios.map((_, index) => String(index + 1));
+const options = readOptions();
+const isWanted = (number) => options.only.includes(String(number));
 
 /** By Synapse's version: what came of each scenario. */
 const table = new Map();
@@ -51,12 +51,13 @@ const tooLong = () => {
 setTimeout(tooLong, RUN_TIMEOUT_MS).unref();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   // The homeservers are ended at the exit of this process.
-  process.once(signal, () => process.exit(130));
+  process.once(signal, () => process.exit(128 + constants.signals[signal]));
 }
 
 try {
+  lock(cache);
   const pythons = new Map();
-  for (const version of wanted) pythons.set(version, await installSynapse(version, cache));
+  for (const version of options.synapse) pythons.set(version, await installSynapse(version, cache));
   for (const [version, python] of pythons) table.set(version, await runAll(version, python));
 } catch (error) {
   console.error(error instanceof MissingError ? `The interop tests cannot run here. ${error.message}` : error);
@@ -64,9 +65,32 @@ try {
 }
 if (process.exitCode === undefined) report();
 
+/** What was asked for on the command line; everything where nothing was. */
+function readOptions() {
+  try {
+    const list = { type: "string", multiple: true };
+    const { synapse = versions, only = numbers } = parseArgs({ options: { synapse: list, only: list } }).values;
+    const known = { synapse: versions, only: numbers };
+    for (const [name, values] of Object.entries({ synapse, only })) {
+      const unknown = values.find((value) => !known[name].includes(value));
+      if (unknown !== undefined)
+        throw new Error(`There is no --${name} ${unknown}; there are ${known[name].join(", ")}.`);
+    }
+    return { synapse, only };
+  } catch (error) {
+    console.error(error.message);
+    process.exit(2);
+  }
+}
+
 async function runAll(version, python) {
   const started = performance.now();
-  world = await World.start({ version, python, folder: join(cache, `run-${version}`) });
+  try {
+    world = await World.start({ version, python, folder: join(cache, `run-${version}`) });
+  } catch (error) {
+    console.log(`FAIL  No homeserver with Synapse ${version} can be started.\n${error.message}`);
+    return numbers.map((number) => (isWanted(number) ? "FAILED" : "-"));
+  }
   console.log(`Two homeservers with Synapse ${version} are up (${seconds(started)} s).`);
   try {
     const results = [];

@@ -41,6 +41,11 @@ export class Synapse {
     this.port = Number(parts.name.slice(parts.name.lastIndexOf(":") + 1));
   }
 
+  /** Where it logs, every request that it answered among other things. */
+  get logFile() {
+    return join(this.#parts.folder, "homeserver.log");
+  }
+
   /** Writes its configuration. */
   async prepare() {
     const { folder, ca, certificate } = this.#parts;
@@ -62,7 +67,7 @@ export class Synapse {
       handlers: {
         file: {
           class: "logging.FileHandler",
-          filename: join(folder, "homeserver.log"),
+          filename: this.logFile,
           formatter: "plain",
           filters: ["context"],
         },
@@ -86,6 +91,8 @@ export class Synapse {
     const output = createWriteStream(join(folder, "output.log"), { flags: "a" });
     child.stdout.pipe(output, { end: false });
     child.stderr.pipe(output, { end: false });
+    // It could not be started at all; its exit code says that too.
+    child.once("error", (error) => output.write(`${error.message}\n`));
     child.once("close", () => {
       running.delete(this);
       output.end();

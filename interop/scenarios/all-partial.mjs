@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailoverError, UNSTABLE_PARTIAL_STATE_ERRCODE } from "matrix-federation-sdk";
 import { partialAt, trailOf } from "../trail.mjs";
+import { watchWire } from "../wire.mjs";
 
 export const title =
   "When both Synapses are in partial state, the call waits for one of them, and ends as allPartial else";
@@ -20,6 +21,7 @@ export async function run(world) {
     client.room(room.roomId, { residents, roomVersion: room.version }).stateIds({ eventId }, options);
 
   const lost = world.client();
+  const wire = await watchWire(world);
   const error = await ask(lost, { timeout: TIMEOUT_MS, rounds: 2 }).then(
     () => assert.fail("Nobody could answer."),
     (reason) => reason,
@@ -31,8 +33,10 @@ export async function run(world) {
   const said = [one, two].map((synapse) => partialAt(synapse, 403, UNSTABLE_PARTIAL_STATE_ERRCODE));
   assert.deepEqual(trailOf(error.attempts.filter(({ round }) => round === 1)), said);
   assert.equal(error.attempts.length, 4);
+  for (const synapse of [one, two]) await wire.assertAsked(synapse, ["state_ids 403", "state_ids 403"]);
 
   const client = world.client();
+  const later = await watchWire(world);
   const [{ via, attempts }] = await Promise.all([
     ask(client, { timeout: TIMEOUT_MS, rounds: 6 }),
     // Only one of them.
@@ -48,6 +52,10 @@ export async function run(world) {
     (await client.partialState.list(room.roomId)).map((entry) => entry.server),
     [one.name],
   );
+  const refusals = ({ name }) =>
+    attempts.slice(0, -1).flatMap(({ server }) => (server === name ? ["state_ids 403"] : []));
+  await later.assertAsked(one, refusals(one));
+  await later.assertAsked(two, [...refusals(two), "state_ids 200"]);
   await releaseOne();
   return [`Answered in round ${round}, ${Math.round(attempts.at(-1).startMs)} ms after the call began.`];
 }

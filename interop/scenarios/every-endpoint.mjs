@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { allEndpoints } from "matrix-federation-sdk/endpoints";
 import { inputsOf, notServedBy } from "../endpoint-inputs.mjs";
 import { furnish } from "../furnish.mjs";
+import { watchWire } from "../wire.mjs";
 
 export const title = "Every endpoint that Synapse serves is called, signed, and its answer is valid";
 
@@ -11,6 +12,7 @@ export async function run(world) {
   const place = await furnish(world, client);
   const inputs = inputsOf(world, client, place);
   const notServed = notServedBy(world.version);
+  const wire = await watchWire(world);
   try {
     for (const endpoint of allEndpoints) {
       const { name } = endpoint;
@@ -29,6 +31,8 @@ export async function run(world) {
       assert.ok(lists.length === 0 || lists.some(({ length }) => length > 0), `${name} answers with nothing.`);
       // A file has to be read.
       await result.value.body?.resume?.();
+      // Synapse says so too, and whose signature it found.
+      if (endpoint.authentication === "signature") await wire.assertAnswered(synapse, endpoint);
     }
   } finally {
     await place.clear();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { eventIdOf } from "matrix-federation-sdk/crypto";
 import { answeredBy, partialAt, trailOf } from "../trail.mjs";
+import { watchWire } from "../wire.mjs";
 
 export const title = "What Synapse in partial state tells of a room's history is made whole by another resident";
 
@@ -70,6 +71,7 @@ async function approximatedMembership(world) {
     backfill: { from: [joinId], limit: 3 },
     getMissingEvents: { earliestEvents: [room.createEvent.eventId], latestEvents: [joinId], limit: 3 },
   };
+  const wire = await watchWire(world);
   for (const [call, input] of Object.entries(asks)) {
     const calls = world
       .client()
@@ -78,6 +80,8 @@ async function approximatedMembership(world) {
     assert.deepEqual(trailOf(attempts), [partialAt(synapse, 403, "M_FORBIDDEN"), answeredBy(second)]);
     assert.deepEqual([...dropped, ...redacted], []);
   }
+  await wire.assertAsked(synapse, ["backfill 403", "get_missing_events 403"]);
+  await wire.assertAsked(second, ["backfill", "get_missing_events"]);
   await release();
 }
 

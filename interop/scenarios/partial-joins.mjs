@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { eventIdOf, signEvent } from "matrix-federation-sdk/crypto";
 import { answeredBy, partialAt, trailOf } from "../trail.mjs";
+import { watchWire } from "../wire.mjs";
 import { versions } from "../world.mjs";
 
 export const title = "A join that Synapse in partial state turns away succeeds through another resident";
@@ -15,6 +16,7 @@ export async function run(world) {
   const calls = () => world.client().room(room.roomId, { residents, roomVersion: room.version });
   const trail = [partialAt(synapse, 404, "M_NOT_FOUND"), answeredBy(second)];
   const { name, signingKey } = ours;
+  const wire = await watchWire(world);
 
   const userId = world.user(ours, "late");
   const template = await calls().makeJoin({ userId, ver: versions });
@@ -38,5 +40,7 @@ export async function run(world) {
   const gone = await calls().sendLeave({ eventId: leaveId, event: leave });
   assert.deepEqual(trailOf(gone.attempts), trail);
   assert.ok(room.has(leaveId));
+  await wire.assertAsked(synapse, ["make_join 404", "send_join 404", "make_leave 403", "send_leave 404"]);
+  await wire.assertAsked(second, ["make_join", "send_join", "make_leave", "send_leave"]);
   await release();
 }

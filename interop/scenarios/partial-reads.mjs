@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { UNSTABLE_PARTIAL_STATE_ERRCODE } from "matrix-federation-sdk";
 import { answeredBy, partialAt, trailOf } from "../trail.mjs";
+import { watchWire } from "../wire.mjs";
 
 export const title = "What Synapse cannot read to us in partial state, another resident does";
 
@@ -14,6 +15,8 @@ export async function run(world) {
   const inputs = { stateIds: { eventId }, state: { eventId }, event: { eventId }, eventAuth: { eventId } };
   for (const [call, input] of Object.entries(inputs)) {
     const client = world.client();
+    const wire = await watchWire(world);
+    const name = call.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`);
     // Without the room's version, the client would first ask for that.
     const asked = () => client.room(room.roomId, { residents, roomVersion: room.version })[call](input);
     const { via, attempts } = await asked();
@@ -31,6 +34,9 @@ export async function run(world) {
       again.attempts.map(({ server }) => server),
       [second.name],
     );
+    await wire.assertAsked(synapse, [`${name} 403`]);
+    await wire.assertAsked(second, [name, name]);
+    await wire.assertAsked(first, []);
   }
 
   // MSC3895: a server must answer for events that it sent. Synapse does not.
@@ -43,6 +49,7 @@ export async function run(world) {
   );
 
   await release();
+  const wire = await watchWire(world);
   for (const [call, input] of Object.entries(inputs)) {
     const { via, attempts, dropped } = await client.room(room.roomId, { residents: [synapse.name] })[call](input);
     assert.equal(via, synapse.name);
@@ -50,4 +57,5 @@ export async function run(world) {
     assert.deepEqual(dropped, []);
   }
   assert.deepEqual(await client.partialState.list(room.roomId), []);
+  await wire.assertAsked(synapse, ["state_ids 200", "state 200", "event 200", "event_auth 200"]);
 }
