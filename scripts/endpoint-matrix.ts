@@ -184,7 +184,8 @@ const said = (endpoint: AnyEndpoint, situation: Situation): string => {
   return `${name} ${mayHaveTakenEffect}`;
 };
 
-const backoffs: Record<Consequence["backoff"], string> = {
+/** What a verdict does to what is known of the server, in words. */
+export const backoffs: Record<Consequence["backoff"], string> = {
   clear: "cleared",
   none: "no effect",
   count: "a failure is counted",

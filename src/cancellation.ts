@@ -1,3 +1,6 @@
+/** The longest time that Node's timers can wait, in milliseconds: they take a longer one for none. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
+
 /**
  * A way to call something off, as an `AbortController` is. Requests make several, and nearly none is ever used: this
  * one costs nothing until somebody needs a real signal.

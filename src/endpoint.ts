@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "./cancellation.js";
 import { OptionError, quoted } from "./errors.js";
 import type { Media } from "./media/media.js";
 import type { FillablePath } from "./validate/path-places.js";
@@ -77,7 +78,10 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
   readonly method?: "GET" | "PUT" | "POST";
   /** The path, with `{input}` where a percent-encoded field of the input goes. */
   readonly path: string;
-  /** Query parameters: the name on the wire to the input field that fills it. Arrays repeat; absent fields and null are left out. */
+  /**
+   * Query parameters: the name on the wire to the input field that fills it. Arrays repeat; absent fields and null are
+   * left out. The name `*` is for a field that holds parameters of any name.
+   */
   readonly query?: Readonly<Record<string, keyof Input & string>>;
   /** The body: a JSON object. `origin` is our own server name. Absent: the request has no body. */
   readonly body?: (input: Input, origin: string) => object;
@@ -143,10 +147,10 @@ export interface EndpointDefinition<Input extends object, Output, Who extends Au
   readonly secrets?: ReadonlyArray<keyof NoInfer<Input> & string>;
   /** The fields of a response that are arrays of events (PDUs): of these, bad ones are left out one by one. */
   readonly events?: readonly string[];
-  /** How these events are verified; absent where they cannot be, since they come stripped. */
-  readonly proof?: EventProof<Input>;
   /** The same of arrays of rooms, as `hierarchy` returns them. */
   readonly rooms?: readonly string[];
+  /** How the events are verified; absent where they cannot be, since they come stripped. */
+  readonly proof?: EventProof<Input>;
   /** The section of the specification or the MSC. */
   readonly spec: string;
 }
@@ -244,8 +248,8 @@ function faultOf(endpoint: Record<string, any>): string | undefined {
   if (method === "GET" && endpoint.body) return "is a GET and has a body; give the fields in `query`.";
   for (const field of ["timeoutMs", "maxResponseBytes"]) {
     // Timers cannot count further.
-    if (!(Number.isInteger(endpoint[field]) && endpoint[field] > 0 && endpoint[field] < 2 ** 31))
-      return `needs a whole number from 1 to ${2 ** 31 - 1} in \`${field}\`.`;
+    if (!(Number.isInteger(endpoint[field]) && endpoint[field] > 0 && endpoint[field] <= MAX_TIMER_MS))
+      return `needs a whole number from 1 to ${MAX_TIMER_MS} in \`${field}\`.`;
   }
   if (typeof response?.["~standard"]?.validate !== "function")
     return "needs a Standard Schema in `response`, such as `z.looseObject({ … })`.";

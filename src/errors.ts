@@ -246,7 +246,10 @@ export type AnyFederationError =
   | MatrixError
   | FailoverError;
 
-/** Whether something that was thrown is an error of this library; what a call rejects with otherwise is the caller's own reason. */
+/**
+ * Whether something that was thrown is an error of this library; what a call rejects with otherwise is the caller's own
+ * reason.
+ */
 export function isFederationError(error: unknown): error is AnyFederationError {
   return error instanceof FederationError;
 }

@@ -13,7 +13,7 @@ export interface ClientOptions extends ConnectOptions {
   readonly serverName?: string | undefined;
   /** The key, or keys, that sign for {@link ClientOptions.serverName}. */
   readonly signingKey?: SigningKey | readonly SigningKey[] | undefined;
-  /** Where backoffs and partial-state memories outlive the process; in memory only when absent. */
+  /** Where backoffs, partial-state memories and the keys of other servers outlive the process; in memory only when absent. */
   readonly store?: Store | undefined;
   /** When a server that fails is left alone, and for how long. */
   readonly backoff?: BackoffOptions | undefined;
@@ -32,8 +32,8 @@ export interface ClientOptions extends ConnectOptions {
    */
   readonly notaries?: readonly string[] | undefined;
   /**
-   * The public keys of notaries: by name, then by key id such as `ed25519:a_1`, 32 bytes in Base64. A notary that is not listed must have signed with a
-   * key that it publishes itself.
+   * The public keys of notaries: by name, then by key id such as `ed25519:a_1`, 32 bytes in Base64. A notary that is not
+   * listed must have signed with a key that it publishes itself.
    */
   readonly trustedNotaryKeys?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
   /** Our own keys out of use, as our server publishes them in `old_verify_keys`: our old events were signed with them. */
@@ -64,8 +64,10 @@ export interface CallOptions {
 export interface RoomCallOptions extends CallOptions {
   /** The servers to ask first, such as the one that answered last time; they need not be among the residents. */
   readonly prefer?: readonly string[] | undefined;
-  /** The servers that sent us the event in question: MSC3895 obliges them to answer, so they are asked first. They need not be among the
-   * residents. */
+  /**
+   * The servers that sent us the event in question: MSC3895 obliges them to answer, so they are asked first. They need
+   * not be among the residents.
+   */
   readonly sentBy?: readonly string[] | undefined;
   /** The server through which we joined the room a moment ago: a refusal by the others is then no last word. */
   readonly joinedVia?: string | undefined;
@@ -78,9 +80,9 @@ export interface RoomCallOptions extends CallOptions {
   /** The room's version, without which no event can be verified; when absent, it is asked for, once. */
   readonly roomVersion?: RoomVersion | undefined;
   /**
-   * Takes each event as soon as it is verified, one at a time and in no certain order; it is waited for. The arrays of events in the answer
-   * are then empty, so that a large one needs little memory. Only once the call has succeeded is all of it true: see
-   * {@link VerifiedEvent.via}.
+   * Takes each event as soon as it is verified, one at a time and in no certain order; it is waited for. The arrays of
+   * events in the answer are then empty, so that a large one needs little memory. Only once the call has succeeded is all
+   * of it true: see {@link VerifiedEvent.via}.
    */
   readonly onEvent?: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
   /** Is told from time to time how far the reading of a large answer is: of `state` and `sendJoin`. */

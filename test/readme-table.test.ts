@@ -1,18 +1,11 @@
 /** The README's verdict table says what the code does: its rows are made from the code here and compared. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { backoffs } from "../scripts/endpoint-matrix.js";
 import { type Consequence, consequences, type VerdictName, verdictRules } from "../src/verdict/judge.js";
 
 const heads = ["Verdict", "When", "The server's backoff", "Asked next"] as const;
 type Row = Record<(typeof heads)[number], string>;
-
-const backoffs: Record<Consequence["backoff"], string> = {
-  clear: "cleared",
-  none: "no effect",
-  count: "a failure is counted",
-  pause: "a pause; no failure",
-  misbehaviour: "misbehaviour is counted; no failure",
-};
 
 function asked({ next, laterRound }: Consequence): string {
   if (next === "return") return "nobody: the answer is returned";

@@ -1,19 +1,13 @@
 import type { Endpoint } from "../endpoint.js";
-import { isFederationError, NameError, OptionError, quoted, SignError } from "../errors.js";
+import { isFederationError, NameError, OptionError, SignError } from "../errors.js";
 import { type PreparedRequest, prepareRequest } from "../sign/prepare-request.js";
+import { fieldsOf } from "./iterate.js";
 
-/**
- * What a caller passed as the input of a call, with the room of the handle where there is one.
- *
- * @throws {@link OptionError} `ERR_INPUT` when it is no object.
- */
-export function checkedInput<Input extends object>(given: unknown, roomId: string | undefined): Input {
-  const isObject = typeof given === "object" && given !== null && !Array.isArray(given);
+/** What a caller passed as the input of a call, with the room of the handle where there is one. */
+function inputWith<Input extends object>(given: unknown, roomId: string | undefined): Input {
+  if (roomId === undefined) return fieldsOf(given as Input);
   // The handle of a room has all that some calls need.
-  if (!isObject && !(given === undefined && roomId !== undefined)) {
-    throw new OptionError("ERR_INPUT", `The input must be an object of fields, not ${quoted(given)}.`);
-  }
-  return (roomId === undefined ? given : { ...(given as object | undefined), roomId }) as Input;
+  return { ...(given === undefined ? {} : fieldsOf(given as object)), roomId } as unknown as Input;
 }
 
 /**
@@ -29,13 +23,13 @@ export function preparedFor<Input extends object>(
   origin: string,
 ): PreparedRequest {
   try {
-    return prepareRequest(endpoint, checkedInput<Input>(given, roomId), origin);
+    return prepareRequest(endpoint, inputWith<Input>(given, roomId), origin);
   } catch (error) {
     throw toldOf(endpoint, error);
   }
 }
 
-/** The error, told of the endpoint whose input is wrong: names and paths are checked where nobody knows what they are for. */
+/** The error, told of the endpoint: names and paths are checked where nobody knows what they are for. */
 function toldOf({ name, spec }: Endpoint<never, unknown>, error: unknown): Error {
   const [message = ""] = isFederationError(error) ? error.message.split("\n") : [];
   if (error instanceof NameError) return new NameError(error.code, message, { endpoint: name });

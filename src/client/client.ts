@@ -46,9 +46,10 @@ export interface Room extends RoomCalls {
    * id. Each page is a call to {@link RoomCalls.backfill}, with its own timeout: a server that makes up events can go on
    * until the limit. Leave the loop to stop.
    *
-   * Events that do not hold are left out, and told to {@link EachBackfilledInput.onDropped}; of which only the redacted form is there, to {@link EachBackfilledInput.onRedacted}. With `verify: "none"` events
-   * have no known ids: each page goes on from the oldest events of the one before, so that another branch may be left out
-   * where the history forks just where a page ends; and three pages that bring nothing new end it.
+   * Events that do not hold are left out, and told to {@link EachBackfilledInput.onDropped}; those of which only the
+   * redacted form is there are told to {@link EachBackfilledInput.onRedacted}. With `verify: "none"` events have no known
+   * ids: each page goes on from the oldest events of the one before, so that another branch may be left out where the
+   * history forks just where a page ends; and three pages that bring nothing new end it.
    * @throws {@link OptionError} `ERR_INPUT` when the input is wrong, {@link NameError} `ERR_EVENT_ID`.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer. After an abort, the next step throws the
    * signal's reason, though the rest of a page is there.
@@ -114,7 +115,8 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
   room(roomId: string, options: RoomOptions): Room;
   /**
    * Goes through a server's directory until its end, the limit (1,000,000 rooms when absent), or several pages in a row
-   * that bring nothing new. Each page is a call to {@link ServerCalls.publicRooms}, or with a filter to {@link ServerCalls.searchPublicRooms}.
+   * that bring nothing new. Each page is a call to {@link ServerCalls.publicRooms}, or with a filter to
+   * {@link ServerCalls.searchPublicRooms}.
    * @throws {@link AnyFederationError} as these do. After an abort, the next step throws the signal's reason, though the
    * rest of a page is there.
    */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { JsonObject } from "../endpoint.js";
 import type { PublicRoomsResponse, PublishedRoom, SearchPublicRoomsInput } from "../endpoints/public-rooms.js";
 import type { SpaceRoom } from "../endpoints/room-lookups.js";
@@ -139,8 +140,11 @@ async function* publicRoomsIn(
     }
     barren = seen.size === before ? barren + 1 : 0;
     since = next_batch;
+    if (!since) return;
+    // As a digest, since a hostile server may make each of a million tokens as long as it likes.
+    const token = createHash("sha256").update(since).digest("base64");
     // A token that leads in a circle, or to nothing new again and again, ends it.
-    if (!since || tokens.has(since) || barren > MAX_BARREN_PAGES) return;
-    tokens.add(since);
+    if (tokens.has(token) || barren > MAX_BARREN_PAGES) return;
+    tokens.add(token);
   } while (since);
 }

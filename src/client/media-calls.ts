@@ -1,4 +1,4 @@
-import { Cancellation, onSignalAbort } from "../cancellation.js";
+import { Cancellation, MAX_TIMER_MS, onSignalAbort } from "../cancellation.js";
 import type { Endpoint } from "../endpoint.js";
 import {
   type MediaDownloadInput,
@@ -15,8 +15,8 @@ import { lookupAddresses } from "../resolve/addresses.js";
 import { createSystemDns } from "../resolve/dns.js";
 import type { AnyEndpoint, SafeAnswer } from "./calls.js";
 import { type RedirectedRequest, withRedirectFailure } from "./media-attempt.js";
-import { checkedInput, fileLimits, MAX_TIMER_MS } from "./media-input.js";
-import type { Job, Runner } from "./runner.js";
+import { checkedInput, fileLimits } from "./media-input.js";
+import { type Job, type Runner, safely } from "./runner.js";
 
 /** What calls for a file take. `timeout` is about the time until the file begins; from then on it is `idleTimeout`. */
 export interface MediaOptions extends CallOptions {
@@ -169,16 +169,7 @@ export function createFileRunner(runner: Runner, options: ClientOptions): Pick<R
     }
   }
 
-  async function runSafely<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
-    try {
-      return await run(job);
-    } catch (error) {
-      if (!isFederationError(error) || job.options?.signal?.reason === error) throw error;
-      return { ok: false, error, attempts: [] };
-    }
-  }
-
-  return { run, runSafely };
+  return { run, runSafely: safely(run) };
 }
 
 /** Two who ask for the same at the same time share an answer; nobody can share a stream, so each has an endpoint alone. */

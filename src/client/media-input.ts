@@ -1,12 +1,10 @@
+import { MAX_TIMER_MS } from "../cancellation.js";
 import type { Endpoint } from "../endpoint.js";
 import { mediaDownload, mediaThumbnail } from "../endpoints/media.js";
 import { OptionError, quoted } from "../errors.js";
 import type { FileLimits } from "../media/file-body.js";
 import { IDLE_MS, MIN_BYTES_PER_SECOND } from "../media/read-media.js";
 import type { MediaOptions } from "./media-calls.js";
-
-/** The longest time that a timer can count, in milliseconds. */
-export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;
 

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { Cancellation, onSignalAbort } from "../cancellation.js";
+import { Cancellation, MAX_TIMER_MS, onSignalAbort } from "../cancellation.js";
 import type { Endpoint, JsonObject } from "../endpoint.js";
 import { event, eventAuth } from "../endpoints/room-reads.js";
 import { FailoverError } from "../errors.js";
@@ -154,7 +154,7 @@ export class Proof {
     const version = versionNamedBy(first, roomId);
     if (version === undefined) return undefined;
     const cancellation = new Cancellation();
-    const late = AbortSignal.timeout(Math.ceil(timeout));
+    const late = AbortSignal.timeout(Math.ceil(Math.min(timeout, MAX_TIMER_MS)));
     const signals = [late, this.#closing, ...(signal ? [signal] : [])];
     const stop = signals.map((each) => onSignalAbort(each, () => cancellation.abort(each.reason)));
     try {

@@ -53,7 +53,8 @@ async function collected(source: Iterable<string> | AsyncIterable<string>): Prom
 /**
  * Waits for residents to be told, within the time of the call.
  *
- * @throws {@link FailoverError} `ERR_NO_RESIDENTS` when the time is over or the caller's source failed; the signal's reason when it aborts.
+ * @throws {@link FailoverError} `ERR_NO_RESIDENTS` when the time is over or the caller's source failed; the signal's
+ * reason when it aborts.
  */
 export async function toldInTime(
   residents: Promise<readonly string[]>,

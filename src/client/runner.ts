@@ -157,7 +157,6 @@ export function createRunner(given: ClientOptions): Runner {
     return unwrapped(answer).value;
   }
 
-  /** One call, from the input to the landing. Throws only for wrong input, an abort by the caller, or a bug. */
   async function run<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
     const { endpoint } = job;
     if (closed) throw closed;
@@ -222,16 +221,6 @@ export function createRunner(given: ClientOptions): Runner {
     return answer;
   }
 
-  /** As {@link run}, with wrong input as a result. */
-  async function runSafely<Input extends object, Output>(job: Job<Input, Output>): Promise<SafeAnswer<Output>> {
-    try {
-      return await run(job);
-    } catch (error) {
-      if (!isFederationError(error) || job.options?.signal?.reason === error) throw error;
-      return { ok: false, error, attempts: [] };
-    }
-  }
-
   const close = async (): Promise<void> => {
     closed ??= new OptionError("ERR_CLOSED", "The client was closed; create another one.");
     // Before the connections: what they would fail with says nothing about the servers.
@@ -240,5 +229,17 @@ export function createRunner(given: ClientOptions): Runner {
     await Promise.all([keyring.close(), pool.close(), resolver.close(), house.pools.close()]);
     await failover.flush();
   };
-  return { ...house, options, failover, keyring, closing: closing.signal, run, runSafely, close };
+  return { ...house, options, failover, keyring, closing: closing.signal, run, runSafely: safely(run), close };
+}
+
+/** The same calls, with wrong input as a result. */
+export function safely(run: Runner["run"]): Runner["runSafely"] {
+  return async (job) => {
+    try {
+      return await run(job);
+    } catch (error) {
+      if (!isFederationError(error) || job.options?.signal?.reason === error) throw error;
+      return { ok: false, error, attempts: [] };
+    }
+  };
 }

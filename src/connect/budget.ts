@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { MAX_TIMER_MS } from "../cancellation.js";
 
 /** The reason a task was aborted because its time ran out. */
 export class BudgetSpent extends Error {
@@ -54,7 +55,7 @@ export async function withinBudget<T>(
   // A chain of redirects listens more than ten times; all of it ends with the task, so no warning of a leak is due.
   setMaxListeners(0, controller.signal);
   const abort = (): void => controller.abort(parent.reason);
-  const timer = setTimeout(() => controller.abort(new BudgetSpent(budgetMs)), budgetMs);
+  const timer = setTimeout(() => controller.abort(new BudgetSpent(budgetMs)), Math.min(budgetMs, MAX_TIMER_MS));
   parent.addEventListener("abort", abort, { once: true });
   try {
     return await untilAborted(task(controller.signal), controller.signal);

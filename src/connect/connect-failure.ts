@@ -1,4 +1,5 @@
 import { cleanText } from "../errors.js";
+import { hostPort } from "./target.js";
 
 /**
  * How far a connection came: refused by the address policy, stopped by a proxy of ours, not reached, or reached and found
@@ -49,12 +50,11 @@ const MAX_TEXTS = 8;
 
 /** What a person should read of one try. */
 function tryText({ address, port, stage, error }: FailedTry): string {
-  const where = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   if (stage === "policy") return cleanText(error.message, 300);
   const code = codeOf(error);
   // A code of the operating system says all; what TLS or a proxy found wrong is said by the message alone.
   const isPlain = stage === "reach" && code !== undefined && !code.startsWith("ERR_PROXY_");
-  return cleanText(`${where} ${isPlain ? code : messageOf(error)}`, 300);
+  return cleanText(`${hostPort(address, port)} ${isPlain ? code : messageOf(error)}`, 300);
 }
 
 /** No address of a destination could be connected to. */

@@ -7,7 +7,7 @@ import { onSignalAbort } from "../cancellation.js";
 import { cleanText, OptionError } from "../errors.js";
 import { messageOf } from "./connect-failure.js";
 import { checkServerIdentity } from "./server-identity.js";
-import type { ConnectTarget } from "./target.js";
+import { type ConnectTarget, hostPort } from "./target.js";
 
 /**
  * The proxy to connect through: a URL such as `http://user:password@proxy.example:3128` or `https://proxy.example`;
@@ -64,8 +64,6 @@ function credentialsOf({ username, password }: URL): string | undefined {
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return `Basic ${Buffer.from(pair, "utf8").toString("base64")}`;
 }
-
-const hostPort = (host: string, port: number): string => (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
 
 function proxyFromEnvironment({ hostname, port }: ConnectTarget): URL | undefined {
   const host = hostPort(hostname.toLowerCase().replace(/\.$/, ""), port);

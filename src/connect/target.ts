@@ -1,3 +1,9 @@
+import { isIP } from "node:net";
+
+/** A host and its port as one text; an IPv6 address stands in brackets. */
+export const hostPort = (host: string, port: number): string =>
+  isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+
 /** An IP address. */
 export interface IpAddress {
   /** The address; an IPv6 address stands here without brackets. */

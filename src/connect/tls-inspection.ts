@@ -93,7 +93,7 @@ function refusal(
   chainError: string | undefined,
   nameError: Error | undefined,
   shown: string | undefined,
-) {
+): string | undefined {
   if (trust.fingerprint !== undefined) {
     if (shown?.replaceAll(":", "") === trust.fingerprint) return undefined;
     return `its SHA-256 fingerprint is ${shown}, not the one that is pinned`;

@@ -58,7 +58,7 @@ export const answerRules: Readonly<Record<AnswerFindingCode, Rule>> = {
   ),
   keysWrongServer: atEachAddress("error", (address, { server }) => {
     const document = documentOf(address);
-    return document?.serverName !== undefined && document.serverName !== server
+    return document && document.serverName !== server
       ? {
           message: `The homeserver there says that it is ${document.serverName}, not ${server}.`,
           advice:

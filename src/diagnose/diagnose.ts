@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { onSignalAbort } from "../cancellation.js";
+import { MAX_TIMER_MS, onSignalAbort } from "../cancellation.js";
 import { BudgetSpent, withinBudget } from "../connect/budget.js";
 import { createConnector } from "../connect/connector.js";
 import { MAX_ADDRESSES } from "../connect/target.js";
@@ -16,8 +16,6 @@ import { type ResolutionNotes, resolveInSteps } from "./resolve-in-steps.js";
 import { findingsOf } from "./rules.js";
 
 const TIMEOUT_MS = 30_000;
-/** The longest time that Node's timers can wait, in milliseconds. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** The share of the time that an address may take to connect, and as much for each of its two answers. */
 const STEP_SHARE = 1 / 3;
 const MAX_AT_ONCE = 4;
@@ -186,7 +184,7 @@ export async function diagnose(
   closing.throwIfAborted();
   const stop = new AbortController();
   const stopListening = [signal, closing].map((each) => each && onSignalAbort(each, () => stop.abort(each.reason)));
-  const examination = new Examination(name, Math.min(timeout, MAX_TIMEOUT_MS));
+  const examination = new Examination(name, Math.min(timeout, MAX_TIMER_MS));
   try {
     await examination.run(options, stop.signal);
     return examination.diagnosis;

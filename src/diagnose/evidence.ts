@@ -1,3 +1,4 @@
+import { hostPort } from "../connect/target.js";
 import type { AddressReport, Finding, KeyReport, ResolutionReport } from "./report.js";
 
 /** The longest time that a step at an address may take, in milliseconds. */
@@ -53,8 +54,7 @@ export interface Rule {
 }
 
 /** An address and its port, as they stand in a finding. */
-export const placeOf = ({ address, port }: Pick<AddressReport, "address" | "port">): string =>
-  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+export const placeOf = ({ address, port }: Pick<AddressReport, "address" | "port">): string => hostPort(address, port);
 
 /** A rule about each address on its own. */
 export function atEachAddress(

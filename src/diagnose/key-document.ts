@@ -1,18 +1,14 @@
 import { cleanText } from "../errors.js";
 import { verifySignedJson } from "../sign/signed-json.js";
+import { isObject } from "../validate/schema.js";
 import type { KeyReport, VerifyKeyReport } from "./report.js";
 
 /** Each costs a check of a signature over the whole document. */
 const MAX_KEYS = 8;
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const fieldsOf = (value: unknown): Fields | undefined =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-
 /** A server may write `__proto__` or `constructor` anywhere: what the prototype has is no field. */
-const field = (fields: Fields | undefined, name: string): unknown =>
-  fields && Object.hasOwn(fields, name) ? fields[name] : undefined;
+const field = (value: unknown, name: string): unknown =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
 
 /**
  * Reads a key document. Its signatures are checked against the server name that it says itself.
@@ -22,22 +18,22 @@ const field = (fields: Fields | undefined, name: string): unknown =>
  * @returns The document, or why it is none.
  */
 export function readKeyDocument(json: unknown): KeyReport | string {
-  const document = fieldsOf(json);
-  if (!document) return "it is no JSON object";
-  const verifyKeys = fieldsOf(field(document, "verify_keys"));
-  const serverName = field(document, "server_name");
-  const validUntil = field(document, "valid_until_ts");
-  if (!verifyKeys) return "verify_keys is missing or no object";
+  if (!isObject(json)) return "it is no JSON object";
+  const verifyKeys = field(json, "verify_keys");
+  const serverName = field(json, "server_name");
+  const validUntil = field(json, "valid_until_ts");
+  if (!isObject(verifyKeys)) return "verify_keys is missing or no object";
   if (typeof serverName !== "string") return "server_name is missing or no string";
   if (typeof validUntil !== "number") return "valid_until_ts is missing or no number";
   const keys = Object.entries(verifyKeys)
     .slice(0, MAX_KEYS)
     .map(([keyId, value]): VerifyKeyReport => {
-      const publicKey = field(fieldsOf(value), "key");
+      const publicKey = field(value, "key");
       const signed = typeof publicKey === "string" && verifySignedJson(json, serverName, keyId, publicKey);
       return { keyId: cleanText(keyId, 100), publicKey: cleanText(String(publicKey ?? ""), 100), signed };
     });
-  const oldKeyIds = Object.keys(fieldsOf(field(document, "old_verify_keys")) ?? {}).slice(0, MAX_KEYS);
+  const oldKeys = field(json, "old_verify_keys");
+  const oldKeyIds = isObject(oldKeys) ? Object.keys(oldKeys).slice(0, MAX_KEYS) : [];
   return {
     serverName: cleanText(serverName, 260),
     validUntil,

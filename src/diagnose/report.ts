@@ -156,13 +156,13 @@ export interface VerifyKeyReport {
 
 /** A server's key document. Specification: Server-Server API, "Publishing Keys". */
 export interface KeyReport {
-  /** The server name that the document says it is of; undefined where it says none. */
-  readonly serverName: string | undefined;
-  /** Until when the keys may be used: Unix time in milliseconds; undefined where the document does not say. */
-  readonly validUntil: number | undefined;
-  /** The keys in use; at most 32. */
+  /** The server name that the document says it is of. */
+  readonly serverName: string;
+  /** Until when the keys may be used: Unix time in milliseconds. */
+  readonly validUntil: number;
+  /** The keys in use; at most 8. */
   readonly keys: readonly VerifyKeyReport[];
-  /** The ids of keys that were in use; at most 32. */
+  /** The ids of keys that were in use; at most 8. */
   readonly oldKeyIds: readonly string[];
 }
 

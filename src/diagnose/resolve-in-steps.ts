@@ -1,14 +1,14 @@
 import type { Connector } from "../connect/connector.js";
 import { ResolveError } from "../errors.js";
 import type { ServerName } from "../name/server-name.js";
-import { type AddressAnswer, lookupAddresses } from "../resolve/addresses.js";
-import type { Dns } from "../resolve/dns.js";
+import { createLookup } from "../resolve/addresses.js";
+import { ABSENT_CODES, type Dns } from "../resolve/dns.js";
 import { failureText } from "../resolve/failure-text.js";
 import { createSrvFinder } from "../resolve/find-srv.js";
 import type { ResolvedServer, ResolveStep } from "../resolve/resolved-server.js";
 import { walkSteps } from "../resolve/steps.js";
 import { createWellKnownCache } from "../resolve/well-known.js";
-import { fetchWellKnown } from "../resolve/well-known-fetch.js";
+import { fetchWellKnown, WELL_KNOWN_TIMEOUT_MS } from "../resolve/well-known-fetch.js";
 import type { FailedQuery } from "./evidence.js";
 import type { DiagnosedStep } from "./report.js";
 
@@ -35,10 +35,6 @@ export interface ResolutionNotes {
   /** What it came to; undefined where there is no address. */
   resolved: ResolvedServer | undefined;
 }
-
-const WELL_KNOWN_TIMEOUT_MS = 8_000;
-/** What DNS says when it is sure that there is nothing. */
-const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
 
 /** The same DNS, with notes of how many addresses it gave, and of the queries for some that it did not answer. */
 function noting(dns: Dns, failed: Map<string, string>, counts: Map<string, number>): Dns {
@@ -86,7 +82,6 @@ export async function resolveInSteps(
   const failed = new Map<string, string>();
   const notingDns = noting(dns, failed, notes.addressCounts);
   const outcomes = new Map<string, DiagnosedStep["outcome"]>();
-  const lookups = new Map<string, Promise<AddressAnswer>>();
   const srv = createSrvFinder(notingDns);
   const cache = createWellKnownCache();
 
@@ -101,13 +96,7 @@ export async function resolveInSteps(
     notes.steps.push({ ...step, outcome });
   };
   const since = (startedAt: number): number => Math.round(performance.now() - startedAt);
-  const { lookup: _system, ...recordsOnly } = notingDns;
-  const lookup = (hostname: string, isNamed: boolean): Promise<AddressAnswer> => {
-    const key = `${hostname} ${isNamed}`;
-    const known = lookups.get(key) ?? lookupAddresses(isNamed ? notingDns : recordsOnly, hostname, signal);
-    lookups.set(key, known);
-    return known;
-  };
+  const lookup = createLookup(notingDns, signal);
 
   try {
     const resolved = await walkSteps(name, {

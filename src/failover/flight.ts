@@ -1,11 +1,9 @@
-import { Cancellation, onSignalAbort } from "../cancellation.js";
+import { Cancellation, MAX_TIMER_MS, onSignalAbort } from "../cancellation.js";
 import type { Ending } from "./failover.js";
 import { Trail } from "./trail.js";
 
 /** How a call ended for one of those who wait for it. */
 export type Landing<Output> = Ending<Output> | { readonly kind: "outOfTime" };
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * A call under way that several callers may wait for, each with a signal and a deadline of its own. It goes on as long

@@ -41,7 +41,7 @@ const NEXT_OF_ONE =
   "Next: the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
 
 /** What the last word of each server comes to. An attempt that was cut off says nothing where the server spoke before. */
-export function summarize(attempts: readonly Attempt[]): FailoverSummary {
+function summarize(attempts: readonly Attempt[]): FailoverSummary {
   const lastWords = new Map<string, Attempt["verdict"]>();
   for (const { server, verdict } of attempts) {
     if (verdict !== "aborted" || !lastWords.has(server)) lastWords.set(server, verdict);

@@ -34,8 +34,7 @@ export function fillPath(template: string, fields: Readonly<Record<string, unkno
  * The query string of a request, with its `?`; empty where there is nothing to say. Arrays repeat the parameter,
  * undefined is left out.
  *
- * @param query - The parameter's name on the wire to the field that fills it; `*` to a field that holds parameters of any
- * name.
+ * @param query - The parameter's name on the wire to the field that fills it; `*` to one that holds parameters of any name.
  * @throws {@link OptionError} `ERR_INPUT` when a field holds what cannot stand in a query.
  */
 export function fillQuery(

@@ -1,15 +1,8 @@
 import { isIP } from "node:net";
 import { withinBudget } from "../connect/budget.js";
-import type { Dns } from "./dns.js";
+import type { IpAddress } from "../connect/target.js";
+import { ABSENT_CODES, type Dns, LOOKUP_BUDGET_MS } from "./dns.js";
 import { failureText } from "./failure-text.js";
-
-/** An IP address of a name, before a port is known. */
-export interface FoundAddress {
-  /** The IP address. */
-  readonly address: string;
-  /** Its IP version. */
-  readonly family: 4 | 6;
-}
 
 /** What the A and AAAA records of a name said. */
 export type AddressAnswer =
@@ -17,7 +10,7 @@ export type AddressAnswer =
       /** There is at least one address. */
       readonly kind: "found";
       /** Families interleaved, IPv6 first. */
-      readonly addresses: readonly FoundAddress[];
+      readonly addresses: readonly IpAddress[];
       /** How long the answer may be used, in milliseconds. */
       readonly lifetimeMs: number;
     }
@@ -33,19 +26,14 @@ export type AddressAnswer =
 /** The longest and shortest time an answer is used, whatever its TTL: moves are noticed, and DNS is not flooded. */
 const MAX_LIFETIME_MS = 3_600_000;
 const MIN_LIFETIME_MS = 30_000;
-/** How long one family, or the system's lookup, may take, in milliseconds: Node's defaults add up to half a minute. */
-const LOOKUP_BUDGET_MS = 5_000;
 /** More addresses than this would only let a hostile name make us knock at a thousand doors. */
 const MAX_PER_FAMILY = 8;
-
-/** What DNS says when it is sure that there is nothing; every other code means that it does not know. */
-const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
 
 /** Nobody listens where the DNS server should be. */
 const NO_DNS = "ECONNREFUSED";
 
 /** One address as DNS or the system gave it, with its TTL in seconds. */
-interface Found extends FoundAddress {
+interface Found extends IpAddress {
   readonly ttl: number;
 }
 
@@ -75,8 +63,8 @@ function usable(found: readonly Found[]): Found[] {
 }
 
 /** RFC 8305 section 4: one of each family in turn, so that one broken family costs one attempt and not all of them. */
-function interleaved(found: readonly Found[]): FoundAddress[] {
-  const of = (wanted: 4 | 6): FoundAddress[] =>
+function interleaved(found: readonly Found[]): IpAddress[] {
+  const of = (wanted: 4 | 6): IpAddress[] =>
     found.filter(({ family }) => family === wanted).map(({ address, family }) => ({ address, family }));
   const six = of(6);
   const four = of(4);
@@ -137,4 +125,23 @@ export async function lookupAddresses(
     reason,
   );
   return { kind: absent ? "absent" : "failed", reason, cause };
+}
+
+/**
+ * A lookup for one resolution, which asks for each name once, though .well-known and the last step may both need it.
+ * `isNamed`: the name stands in a server name or a delegation, so that the system's lookup may know it.
+ */
+export function createLookup(
+  dns: Dns,
+  signal: AbortSignal,
+): (hostname: string, isNamed: boolean) => Promise<AddressAnswer> {
+  const lookups = new Map<string, Promise<AddressAnswer>>();
+  const { resolve4, resolve6 } = dns;
+  const recordsOnly = { resolve4: resolve4.bind(dns), resolve6: resolve6.bind(dns) };
+  return (hostname, isNamed) => {
+    const key = `${hostname} ${isNamed}`;
+    const known = lookups.get(key) ?? lookupAddresses(isNamed ? dns : recordsOnly, hostname, signal);
+    lookups.set(key, known);
+    return known;
+  };
 }

@@ -57,11 +57,14 @@ export interface Dns {
   lookup?(hostname: string): Promise<DnsLookupAddress[]>;
 }
 
+/** How long a lookup may take, in milliseconds: Node's defaults add up to half a minute. */
+export const LOOKUP_BUDGET_MS = 5_000;
+/** What DNS says when it is sure that there is nothing; every other code means that it does not know. */
+export const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
+
 /** One wait for one query, in milliseconds; the second try waits twice as long, and both fit into a lookup's budget. */
 const QUERY_TIMEOUT_MS = 1500;
 const QUERY_TRIES = 2;
-/** How long a system lookup waits for its turn, in milliseconds; by then nobody waits for it any more. */
-const TURN_MS = 5_000;
 
 /**
  * The DNS of this machine. Records come from its DNS servers, because only they say how long an answer holds. The
@@ -74,7 +77,9 @@ export function createSystemDns(): Dns {
   const inTurn = (hostname: string): Promise<DnsLookupAddress[]> => {
     const askedAt = performance.now();
     const turn = last.then(() => {
-      if (performance.now() - askedAt > TURN_MS) throw Object.assign(new Error("no turn came"), { code: "ETIMEOUT" });
+      // By now nobody waits for it any more.
+      if (performance.now() - askedAt > LOOKUP_BUDGET_MS)
+        throw Object.assign(new Error("no turn came"), { code: "ETIMEOUT" });
       return dns.lookup(hostname, { all: true });
     });
     last = turn.catch(() => undefined);

@@ -1,17 +1,18 @@
 import { setMaxListeners } from "node:events";
 import { LRUCache } from "lru-cache";
+import { MAX_TIMER_MS } from "../cancellation.js";
 import { isAbortSignal, untilAborted } from "../connect/budget.js";
 import { type ConnectOptions, createConnector } from "../connect/connector.js";
 import { destinationKey } from "../connect/target.js";
 import { OptionError, quoted, ResolveError } from "../errors.js";
 import { parseServerName, type ServerName } from "../name/server-name.js";
-import { type AddressAnswer, lookupAddresses } from "./addresses.js";
+import { createLookup } from "./addresses.js";
 import { createSystemDns, type Dns } from "./dns.js";
 import { createSrvFinder } from "./find-srv.js";
 import type { ResolvedServer } from "./resolved-server.js";
 import { walkSteps } from "./steps.js";
 import { createWellKnownCache } from "./well-known.js";
-import { fetchWellKnown } from "./well-known-fetch.js";
+import { fetchWellKnown, WELL_KNOWN_TIMEOUT_MS } from "./well-known-fetch.js";
 
 export type { Dns } from "./dns.js";
 export type { ResolvedServer, ResolveStep } from "./resolved-server.js";
@@ -60,9 +61,6 @@ export interface OwnedResolver extends Resolver {
   close(): Promise<void>;
 }
 
-const WELL_KNOWN_TIMEOUT_MS = 8_000;
-/** The longest time that Node's timers can wait, in milliseconds. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 const MAX_SERVERS = 10_000;
 /** Addresses and steps of all remembered servers together. */
 const MAX_PARTS = 80_000;
@@ -88,8 +86,8 @@ export function createResolver(options: ResolverOptions = {}): OwnedResolver {
   const { dns = createSystemDns(), userAgent = "matrix-federation-sdk" } = options;
   checkDns(dns);
   const { wellKnownTimeoutMs: timeoutMs = WELL_KNOWN_TIMEOUT_MS } = options;
-  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS)) {
-    throw new OptionError("ERR_OPTION", `wellKnownTimeoutMs must be 1 to ${MAX_TIMEOUT_MS}, not ${quoted(timeoutMs)}.`);
+  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS)) {
+    throw new OptionError("ERR_OPTION", `wellKnownTimeoutMs must be 1 to ${MAX_TIMER_MS}, not ${quoted(timeoutMs)}.`);
   }
   // Lifetimes are counted on a clock that a change of the wall clock does not move.
   const clock = { perf: performance, ttlResolution: 0 };
@@ -107,27 +105,16 @@ export function createResolver(options: ResolverOptions = {}): OwnedResolver {
   const srv = createSrvFinder(dns);
   const flights = new Map<string, Promise<ResolvedServer>>();
   const running = new Set<Promise<unknown>>();
-  const wellKnown = createWellKnownCache({
-    background: (task) => {
-      running.add(task);
-      void task.finally(() => running.delete(task));
-    },
+  const wellKnown = createWellKnownCache((task) => {
+    running.add(task);
+    void task.finally(() => running.delete(task));
   });
   const closing = new AbortController();
   // Every resolution that is under way listens, and stops listening when it ends: many at once are no leak.
   setMaxListeners(0, closing.signal);
 
-  /** One walk through the steps. Each name is looked up once, though .well-known and the last step may both need it. */
   function walk(name: ServerName): Promise<ResolvedServer> {
-    const lookups = new Map<string, Promise<AddressAnswer>>();
-    const { resolve4, resolve6 } = dns;
-    const recordsOnly = { resolve4: resolve4.bind(dns), resolve6: resolve6.bind(dns) };
-    const lookup = (hostname: string, isNamed: boolean): Promise<AddressAnswer> => {
-      const key = `${hostname} ${isNamed}`;
-      const known = lookups.get(key) ?? lookupAddresses(isNamed ? dns : recordsOnly, hostname, closing.signal);
-      lookups.set(key, known);
-      return known;
-    };
+    const lookup = createLookup(dns, closing.signal);
     const fetchOptions = { lookup, connector, timeoutMs, userAgent };
     return walkSteps(name, {
       lookup,
@@ -213,7 +200,7 @@ export function createResolver(options: ResolverOptions = {}): OwnedResolver {
       healed.delete(serverName);
       srv.clear(serverName);
       // Where the name delegates, it is the other host that was asked for SRV records.
-      const delegated = wellKnown.peek(serverName)?.server;
+      const delegated = wellKnown.peek(serverName)?.server?.name;
       if (delegated !== undefined) srv.clear(delegated);
       resolved.delete(serverName);
       failures.delete(serverName);

@@ -1,7 +1,7 @@
 import { withinBudget } from "../connect/budget.js";
 import { quoted } from "../errors.js";
 import { isServerName, parseServerName } from "../name/server-name.js";
-import type { Dns } from "./dns.js";
+import { ABSENT_CODES, type Dns, LOOKUP_BUDGET_MS } from "./dns.js";
 import { failureText } from "./failure-text.js";
 
 /** A host that offers a service, as an SRV record names it (RFC 2782). */
@@ -48,15 +48,10 @@ export type SrvAnswer =
       readonly cause: unknown;
     };
 
-/** How long the query may take, in milliseconds: Node's defaults add up to half a minute. */
-const LOOKUP_BUDGET_MS = 5_000;
 /** More records than this would only let a hostile name make us look up and knock at a thousand hosts. */
 const MAX_RECORDS = 16;
 /** RFC 1035 section 3.1, without the root: what is longer fits into no query. */
 const MAX_NAME_LENGTH = 253;
-
-/** What DNS says when it is sure that there is nothing; every other code means that it does not know. */
-const ABSENT_CODES: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA"]);
 
 const isUint16 = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 65_535;

@@ -39,6 +39,8 @@ export interface WellKnownFetchOptions {
   readonly userAgent: string;
 }
 
+/** How long a host may take, redirects and body included, when nobody says, in milliseconds. */
+export const WELL_KNOWN_TIMEOUT_MS = 8_000;
 const MAX_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Synapse's limit: a valid answer has some fifty bytes. */

@@ -15,26 +15,6 @@ export interface WellKnown {
   readonly lifetimeMs: number;
 }
 
-/** What is remembered of a host's `.well-known`, for inspection. */
-export interface RememberedWellKnown {
-  /** The server name that the host delegates to, a stale one included; undefined where it delegates to none. */
-  readonly server: string | undefined;
-  /** What the host last answered, for people to read. */
-  readonly result: string;
-  /** Until when the host is not asked again: Unix time in milliseconds. It may be over. */
-  readonly freshUntil: number;
-}
-
-/** How answers are remembered. */
-export interface WellKnownCacheOptions {
-  /**
-   * Is told of every fetch that nobody waits for, so that whoever closes can. The promise never rejects.
-   *
-   * @param task - Settles when the fetch has ended.
-   */
-  readonly background?: ((task: Promise<unknown>) => void) | undefined;
-}
-
 /** Remembers what hosts answered to `.well-known` requests. The case of host names does not matter. */
 export interface WellKnownCache {
   /**
@@ -46,7 +26,7 @@ export interface WellKnownCache {
    */
   get(hostname: string, fetch: () => Promise<WellKnownAnswer>): Promise<WellKnown>;
   /** What is remembered of a host, without asking it; undefined when nothing is. */
-  peek(hostname: string): RememberedWellKnown | undefined;
+  peek(hostname: string): WellKnown | undefined;
   /** Makes the next `get` ask the host, as if its answer had just run out: should that fail, it is still used. */
   expire(hostname: string): void;
   /** Forgets one host, or all of them. A fetch under way still answers those who wait for it, and is not remembered. */
@@ -130,8 +110,12 @@ function told(
   return { server: lastServer, result: result + excuse, isRemembered, lifetimeMs: Math.min(lifetimeMs, staleMs) };
 }
 
-/** An empty memory for at most 10 000 hosts. */
-export function createWellKnownCache({ background = () => {} }: WellKnownCacheOptions = {}): WellKnownCache {
+/**
+ * An empty memory for at most 10 000 hosts.
+ *
+ * @param background - Is told of every fetch that nobody waits for, so that whoever closes can. Its promise never rejects.
+ */
+export function createWellKnownCache(background: (task: Promise<unknown>) => void = () => {}): WellKnownCache {
   const hosts = new LRUCache<string, Remembered>({ max: MAX_HOSTS, perf: performance, ttlResolution: 0 });
   const flights = new Map<string, Promise<WellKnown>>();
 
@@ -173,9 +157,7 @@ export function createWellKnownCache({ background = () => {} }: WellKnownCacheOp
     },
     peek(hostname) {
       const known = hosts.peek(hostname.toLowerCase());
-      if (!known) return undefined;
-      const { server, result, lifetimeMs } = told(known, performance.now(), false);
-      return { server: server?.name, result, freshUntil: Math.round(Date.now() + lifetimeMs) };
+      return known && told(known, performance.now(), true);
     },
     expire(hostname) {
       const key = hostname.toLowerCase();

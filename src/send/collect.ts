@@ -1,4 +1,4 @@
-import { constants, createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { constants, createBrotliDecompress, createGunzip, createInflate, type ZlibOptions } from "node:zlib";
 import type { Dispatcher } from "undici";
 
 /** A response as it came off the wire, its body read, decompressed and bounded. */
@@ -32,13 +32,20 @@ export class SendFailure extends Error {
   }
 }
 
-const ERROR_BODY_BYTES = 64 * 1024;
+/** How many bytes of an error's body are read at most, after decompression. */
+export const ERROR_BODY_BYTES: number = 64 * 1024;
 const MIN_BUFFER_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
+/** A body is taken though the end of its gzip is missing, as browsers do. */
+const LENIENT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 
 type Decompressor = ReturnType<typeof createGunzip>;
 
-function decompressor(encoding: string | string[] | undefined): Decompressor | undefined {
+/** What undoes a `Content-Encoding`; undefined where there is none, or none that is known. */
+export function decompressor(
+  encoding: string | string[] | undefined,
+  ofGunzip: ZlibOptions = LENIENT,
+): Decompressor | undefined {
   switch (
     String(encoding ?? "")
       .trim()
@@ -46,7 +53,7 @@ function decompressor(encoding: string | string[] | undefined): Decompressor | u
   ) {
     case "gzip":
     case "x-gzip":
-      return createGunzip({ flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH });
+      return createGunzip(ofGunzip);
     case "deflate":
       return createInflate();
     case "br":

@@ -3,6 +3,7 @@ import { type Dispatcher, errors } from "undici";
 import type { Cancellation } from "../cancellation.js";
 import { ConnectFailure, type ConnectStage } from "../connect/connect-failure.js";
 import { ProxyError } from "../connect/proxy.js";
+import { hostPort } from "../connect/target.js";
 import { cleanText, OptionError, TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
 import { Collector, type RawResponse, SendFailure } from "./collect.js";
@@ -48,15 +49,7 @@ export async function send(
       dispatcher.dispatch(options, collector);
     });
   const exchange = (): Promise<RawResponse> =>
-    exchangeOn(pools.of(target)).catch((error: unknown) => {
-      // Servers close idle connections, and cannot know that a request is on its way to them. Every endpoint may be
-      // asked again at the same server.
-      if (!(error instanceof SendFailure && error.wasIdle)) throw error;
-      return pools.withNewConnection(target, exchangeOn).catch((again: unknown) => {
-        // Whatever became of the second try: the first one may have reached the server.
-        throw again instanceof SendFailure ? new SendFailure(again.cause, true) : again;
-      });
-    });
+    withSecondTry(exchangeOn(pools.of(target)), () => pools.withNewConnection(target, exchangeOn));
   try {
     // ky's Request objects cost a small read as much as all the rest of it, so a request without a body does without.
     return request.content === undefined ? await exchange() : await throughKy(target, request, exchange);
@@ -65,6 +58,20 @@ export async function send(
   } finally {
     stopListening();
   }
+}
+
+/**
+ * A try on a pooled connection, and another one where that was idle and broke: servers close idle connections, and cannot
+ * know that a request is on its way to them. Every endpoint may be asked again at the same server.
+ */
+export function withSecondTry<Response>(first: Promise<Response>, again: () => Promise<Response>): Promise<Response> {
+  return first.catch((error: unknown) => {
+    if (!(error instanceof SendFailure && error.wasIdle)) throw error;
+    return again().catch((error: unknown) => {
+      // Whatever became of the second try: the first one may have reached the server.
+      throw error instanceof SendFailure ? new SendFailure(error.cause, true) : error;
+    });
+  });
 }
 
 /** ky without its own retries, errors and clock. What goes out are the signed bytes, not what its Request made of them. */
@@ -113,9 +120,7 @@ const connectErrors = {
 
 /** Where a server is, as a line of a message. */
 function placesOf({ targets }: ResolvedServer): string {
-  const places = targets.flatMap(({ addresses, port }) =>
-    addresses.map(({ address, family }) => (family === 6 ? `[${address}]:${port}` : `${address}:${port}`)),
-  );
+  const places = targets.flatMap(({ addresses, port }) => addresses.map(({ address }) => hostPort(address, port)));
   return cleanText(places.join(", "), 300);
 }
 

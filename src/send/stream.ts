@@ -1,13 +1,12 @@
-import { type Duplex, pipeline, Readable } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { pipeline, Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import type { Cancellation } from "../cancellation.js";
 import type { Destination } from "../connect/target.js";
 import { TransportError } from "../errors.js";
 import type { ResolvedServer } from "../resolve/resolved-server.js";
-import { Collector, type RawResponse, SendFailure } from "./collect.js";
+import { Collector, decompressor, ERROR_BODY_BYTES, type RawResponse, SendFailure } from "./collect.js";
 import type { Pools, SendOptions } from "./pools.js";
-import { headersOf, transportError, type WireRequest, withoutBytes } from "./send.js";
+import { headersOf, transportError, type WireRequest, withoutBytes, withSecondTry } from "./send.js";
 
 /** A response whose body, where it is a success, has not been read yet. */
 export interface StreamedResponse extends RawResponse {
@@ -20,15 +19,7 @@ export interface StreamedResponse extends RawResponse {
 }
 
 const CHUNK_BYTES = 64 * 1024;
-const ERROR_BODY_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
-
-const decompressors: Readonly<Record<string, () => Duplex>> = {
-  gzip: createGunzip,
-  "x-gzip": createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-};
 
 /** The body of a response as it comes off the wire, no faster than it is read. */
 class Body extends Readable {
@@ -122,13 +113,10 @@ class Opener implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Nobody asked for compression; who compresses nevertheless is understood. */
+/** Nobody asked for a file to be compressed; who compresses one nevertheless is understood. */
 function decompressed(body: Readable, encoding: string | string[] | undefined): Readable {
-  const name = String(encoding ?? "")
-    .trim()
-    .toLowerCase();
-  const make = Object.hasOwn(decompressors, name) ? decompressors[name] : undefined;
-  return make ? pipeline(body, make(), () => {}) : body;
+  const through = decompressor(encoding, {});
+  return through ? pipeline(body, through, () => {}) : body;
 }
 
 /** Makes one request, which `cancellation` ends until its response has come. */
@@ -193,12 +181,9 @@ export async function openStream(
   const headers = { ...headersOf(target, request), ...acceptHeaders[kind] };
   const options = { method, path, headers, body: content };
   try {
-    return await exchange(pools.of(target, "files"), options, cancellation).catch((error: unknown) => {
-      if (!(error instanceof SendFailure && error.wasIdle)) throw error;
-      return exchangeApart(pools, target, options, cancellation).catch((again: unknown) => {
-        throw again instanceof SendFailure ? new SendFailure(again.cause, true) : again;
-      });
-    });
+    return await withSecondTry(exchange(pools.of(target, "files"), options, cancellation), () =>
+      exchangeApart(pools, target, options, cancellation),
+    );
   } catch (error) {
     throw transportError(error, cancellation);
   }

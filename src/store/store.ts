@@ -1,6 +1,6 @@
 /**
- * Where the library keeps what should outlive a process: backoffs and what is known of partial-state rooms. Every
- * entry expires. A store that fails is a cache miss, not an outage.
+ * Where the library keeps what should outlive a process: backoffs, what is known of partial-state rooms, and the keys of
+ * other servers. Every entry expires. A store that fails is a cache miss, not an outage.
  */
 export interface Store {
   /** The text under a key; `undefined` when there is none or it has expired. */

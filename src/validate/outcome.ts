@@ -24,7 +24,7 @@ export type Outcome<Output = unknown> =
       readonly status: number;
       /** The body: the parsed JSON itself. */
       readonly value: Output;
-      /** What was left out of it, because it can be no event. */
+      /** What was left out of it, because it can be no event or does not hold: the first thousand. */
       readonly dropped?: readonly DroppedEvent[];
       /** The room's version, where the events were verified. */
       readonly roomVersion?: RoomVersion;

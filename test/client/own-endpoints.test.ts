@@ -25,7 +25,8 @@ const relations: Endpoint<RelationsInput, { events: { type: string }[] }, "resid
   authentication: "signature",
   audience: "resident",
   repeatable: "anyServer",
-  timeoutMs: 5_000,
+  // So long that on a busy machine, too, nobody is asked because another one is slow.
+  timeoutMs: 300_000,
   maxResponseBytes: 1_000,
   nextResidentOn: [{ errcode: "ORG.EXAMPLE.NOT_HERE", status: 404 }],
   partialState: "possible",

@@ -237,23 +237,23 @@ describe("peeking", () => {
   it("tells what is remembered, and asks nobody", async () => {
     expect(peek()).toBeUndefined();
     await get(valid);
-    const freshUntil = Date.now() + 24 * HOUR;
     vi.advanceTimersByTime(23 * HOUR);
-    expect(peek()).toMatchObject({ server: "m.example:1", result: "m.example:1", freshUntil });
+    const result = "m.example:1 (remembered)";
+    expect(peek()).toMatchObject({ server: { name: "m.example:1" }, result, lifetimeMs: HOUR });
   });
 
   it("tells failures", async () => {
     await get(absent);
-    expect(peek()).toMatchObject({ server: undefined, result: "answered 404", freshUntil: Date.now() + 5 * MINUTE });
+    expect(peek()).toMatchObject({ server: undefined, result: "answered 404 (remembered)", lifetimeMs: 5 * MINUTE });
   });
 
   it("tells the stale answer that is used", async () => {
     await get(valid);
     cache.expire("a.example");
-    expect(peek()).toMatchObject({ server: "m.example:1", result: "m.example:1", freshUntil: Date.now() });
+    expect(peek()).toMatchObject({ server: { name: "m.example:1" }, lifetimeMs: 0 });
     await get(failed);
-    const result = "answered 500; still using m.example:1";
-    expect(peek()).toMatchObject({ server: "m.example:1", result, freshUntil: Date.now() + 2 * MINUTE });
+    const result = "answered 500 (remembered); still using m.example:1";
+    expect(peek()).toMatchObject({ server: { name: "m.example:1" }, result, lifetimeMs: 2 * MINUTE });
   });
 
   it("finds nothing two hours after the last answer ran out", async () => {
@@ -288,5 +288,8 @@ describe("clearing", () => {
 
 it("has room for 10 000 hosts, and forgets the one that was of no use for longest", async () => {
   for (let host = 0; host <= 10_000; host++) await cache.get(`${host}.example`, async () => absent);
-  expect(["0.example", "1.example"].map((host) => cache.peek(host)?.result)).toEqual([undefined, "answered 404"]);
+  expect(["0.example", "1.example"].map((host) => cache.peek(host)?.result)).toEqual([
+    undefined,
+    "answered 404 (remembered)",
+  ]);
 });
