@@ -21,7 +21,7 @@ const rooms = [
   "failover",
 ] as const;
 const base = ["cancellation", "error-codes", "errors", "endpoint", "options", "observe", "store"];
-const doors = ["index", "endpoints", "crypto", "server", "testing"].map((name) => `${name}.ts`);
+const doors = ["index", "endpoints", "crypto", "testing"].map((name) => `${name}.ts`);
 const seeEverything = ["flow.ts", "client.ts", "client", "diagnose", ...doors];
 const folders = [...rooms, "store", "endpoints", "testing", "client", "diagnose"];
 

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SERVFAIL } from "./dns-server.js";
-import { DnsWorld } from "./world.js";
+import { DnsWorld, fakeClock } from "./world.js";
 
 // What other implementations got wrong, and the threads that tell of it.
 
@@ -19,12 +19,6 @@ afterEach(async () => {
     await new Promise((resolve) => server.close(resolve));
   }
 });
-
-/** Time stands still until it is advanced. lru-cache takes an entry of time 0 for one without a TTL, so 0 is left out. */
-function fakeClock(): void {
-  vi.useFakeTimers({ toFake: ["performance", "Date"] });
-  vi.advanceTimersByTime(1);
-}
 
 /** A port that takes TCP connections, and does with them what it is told. */
 async function tcpServer(onConnection: (socket: Socket) => void): Promise<number> {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NameError, OptionError, ResolveError } from "../../src/errors.js";
 import { createClient } from "../../src/index.js";
 import { createResolver } from "../../src/resolve/resolver.js";
-import { World } from "./world.js";
+import { fakeClock, World } from "./world.js";
 
 let world: World;
 beforeEach(() => {
@@ -12,12 +12,6 @@ afterEach(async () => {
   vi.useRealTimers();
   await world.close();
 });
-
-/** Time stands still until it is advanced. lru-cache takes an entry of time 0 for one without a TTL, so 0 is left out. */
-function fakeClock(): void {
-  vi.useFakeTimers({ toFake: ["performance", "Date"] });
-  vi.advanceTimersByTime(1);
-}
 
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(

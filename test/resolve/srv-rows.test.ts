@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NXDOMAIN, SERVFAIL } from "./dns-server.js";
-import { DnsWorld } from "./world.js";
+import { DnsWorld, fakeClock } from "./world.js";
 
 const FED = "SRV _matrix-fed._tcp.a.example";
 const OLD = "SRV _matrix._tcp.a.example";
@@ -16,12 +16,6 @@ afterEach(async () => {
   vi.useRealTimers();
   await world.close();
 });
-
-/** Time stands still until it is advanced. lru-cache takes an entry of time 0 for one without a TTL, so 0 is left out. */
-function fakeClock(): void {
-  vi.useFakeTimers({ toFake: ["performance", "Date"] });
-  vi.advanceTimersByTime(1);
-}
 
 /** A target at an address of its own, with a server of the right certificate there. */
 async function target(name: string, address: string): Promise<void> {

@@ -2,6 +2,7 @@ import { type RequestListener, request, type Server } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { vi } from "vitest";
 import { createConnector } from "../../src/connect/connector.js";
 import type { ConnectTo } from "../../src/connect/target.js";
 import { type Client, type ClientOptions, createClient } from "../../src/index.js";
@@ -121,6 +122,12 @@ export class World {
       await new Promise((resolve) => server.close(resolve));
     }
   }
+}
+
+/** Time stands still until it is advanced. lru-cache takes an entry of time 0 for one without a TTL, so 0 is left out. */
+export function fakeClock(): void {
+  vi.useFakeTimers({ toFake: ["performance", "Date"] });
+  vi.advanceTimersByTime(1);
 }
 
 /** Answers with the Host header and the TLS server name of the request. */
