@@ -122,9 +122,9 @@ export function createKeyring(options: KeyringOptions): Keyring {
       const servers = [...new Set(requests.map(({ server }) => server))];
       const over = new Promise<void>((resolve) => void leaving.onAbort(resolve));
       for (const server of servers) unfinished.add(server);
-      const done = (server: string): void => {
+      const done = async (server: string): Promise<void> => {
         unfinished.delete(server);
-        onServer?.(server);
+        await onServer?.(server);
       };
       const found = saved.load(servers).then(async () => {
         if (leaving.aborted) return;
@@ -132,6 +132,10 @@ export function createKeyring(options: KeyringOptions): Keyring {
         await findKeys({ requests, notaries, isOpen, direct, asked, leaving, share, done, notAsked });
       });
       await Promise.race([found, over]);
+    } catch (error) {
+      // Nobody waits for the other servers any more.
+      leaving.abort("unwanted");
+      throw error;
     } finally {
       stopTimer();
       stopListening?.();

@@ -37,9 +37,9 @@ export interface KeyOptions {
   readonly timeout?: number | undefined;
   /**
    * Called with each server as soon as the search for its keys is over, while others are still looked for: `peek` has
-   * what was found. Not called for servers whose keys were at hand. It must not throw.
+   * what was found. Not called for servers whose keys were at hand. It is waited for; what it throws ends the search.
    */
-  readonly onServer?: ((server: string) => void) | undefined;
+  readonly onServer?: ((server: string) => void | Promise<void>) | undefined;
   /**
    * What the keys are needed for, such as an answer whose events are verified in parts: any object; this search alone
    * when absent. All searches with the same object count as one, where requests are shared out and where it is counted

@@ -28,27 +28,32 @@ export interface Search {
   readonly share: Share;
   /** Gets the servers that are not asked, since so many others were. */
   readonly notAsked: { add(server: string): void };
-  /** Called with each server that is no longer looked for. */
-  readonly done: (server: string) => void;
+  /** Called with each server that is no longer looked for; it is waited for. */
+  readonly done: (server: string) => Promise<void>;
 }
 
 /**
  * Looks for keys, for each server by itself, so that a dead one costs only itself. A few servers are asked themselves,
  * and notaries where that did not help. For many servers the notaries are asked first, in batches.
  */
-export async function findKeys(search: Search): Promise<void> {
-  const { requests, notaries, isOpen, direct, asked, leaving, share, notAsked, done } = search;
+export async function findKeys({
+  requests,
+  notaries,
+  isOpen,
+  direct,
+  asked,
+  leaving,
+  share,
+  notAsked,
+  done,
+}: Search): Promise<void> {
   const byServer = new Map<string, KeyRequest[]>();
   for (const request of requests) {
     const ofServer = byServer.get(request.server) ?? [];
     ofServer.push(request);
     byServer.set(request.server, ofServer);
   }
-  const open = [...byServer].filter(([server, ofServer]) => {
-    const isStillOpen = ofServer.some(isOpen);
-    if (!isStillOpen) done(server);
-    return isStillOpen;
-  });
+  const open = new Set([...byServer.keys()].filter((server) => byServer.get(server)?.some(isOpen)));
 
   async function askNotaries(server: string, ofServer: readonly KeyRequest[]): Promise<void> {
     for (const notary of notaries.filter((name) => name !== server)) {
@@ -74,11 +79,13 @@ export async function findKeys(search: Search): Promise<void> {
       await askDirectly(server, isUrgent);
       await askNotaries(server, ofServer);
     }
-    if (!leaving.aborted) done(server);
+    if (!leaving.aborted) await done(server);
   }
 
-  const notariesFirst = notaries.length > 0 && open.length > MANY_SERVERS;
-  await Promise.all(open.map(([server, ofServer]) => find(server, ofServer, notariesFirst)));
+  const notariesFirst = notaries.length > 0 && open.size > MANY_SERVERS;
+  const look = ([server, ofServer]: [string, readonly KeyRequest[]]): Promise<void> =>
+    open.has(server) ? find(server, ofServer, notariesFirst) : done(server);
+  await Promise.all([...byServer].map(look));
 }
 
 /** The keys that requests name, each until the latest of the times. Where validity does not count, any will do. */

@@ -97,6 +97,7 @@ export async function readEventStream(
   let turnBegan = performance.now();
   let breath: Promise<void> | undefined;
   let failure: { readonly error: unknown } | undefined;
+  let skeleton: JsonValue = null;
 
   const fail = (error: unknown): void => {
     failure ??= { error };
@@ -191,6 +192,10 @@ export async function readEventStream(
       if (reading.aborted) return undefined;
     }
     arrived();
+    // Of what is no answer nothing need be verified.
+    const end = splitter.end();
+    if (end instanceof InvalidJson) return end;
+    skeleton = end;
     send(builder.flush());
     await Promise.all(underWay);
     return undefined;
@@ -206,22 +211,17 @@ export async function readEventStream(
   try {
     refused = await read();
   } catch (error) {
-    if (!reading.aborted) {
-      // What else breaks a stream is the decompression.
-      if (error !== chunks.errored || error instanceof TransportError) throw error;
-      refused = new InvalidJson("not in the encoding that it is said to be in");
-    }
-  } finally {
-    stopListening();
-    const isRead = refused === undefined && !reading.aborted;
-    if (!isRead) reading.abort(OVER);
-    await Promise.all(underWay);
+    // What else breaks a stream is the decompression.
+    const isCoded = error === chunks.errored && !(error instanceof TransportError);
+    if (isCoded) refused = new InvalidJson("not in the encoding that it is said to be in");
+    else if (!reading.aborted) fail(error);
   }
+  stopListening();
+  if (refused) reading.abort(OVER);
+  await Promise.all(underWay);
   if (failure) throw failure.error;
   if (cancellation.aborted) throw cancellation.reason;
   if (refused || fault) return (refused ?? fault) as InvalidJson | "tooLarge";
-  const skeleton = splitter.end();
-  if (skeleton instanceof InvalidJson) return skeleton;
   await tell();
   return { skeleton, events };
 }

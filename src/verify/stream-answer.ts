@@ -69,7 +69,10 @@ export async function readStreamedAnswer(
     if (read instanceof InvalidJson) return malformed(status, "$", read.message);
     const { skeleton, events } = read;
     const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
-    for (const { event, eventId, ...place } of settled) await take(event, place, eventId);
+    for (const { event, eventId, ...place } of settled) {
+      if (cancellation.aborted) throw cancellation.reason;
+      await take(event, place, eventId);
+    }
     if (isCreated) verification.onVersion(version);
     else if (verification.isClaimed) {
       return malformed(status, "$", `expected the m.room.create event of a room of version ${version}`);

@@ -136,7 +136,7 @@ export async function verifyAnswer(
     else delete holder[sentEvent.field];
   }
   const judged = verdict(answer, events, verification, version, isWithheld);
-  if (verification.onEvent && judged.kind === "answer") await handOver(all, holder, server, verification);
+  if (verification.onEvent && judged.kind === "answer") await handOver(all, holder, server, verification, cancellation);
   return judged;
 }
 
@@ -146,8 +146,10 @@ async function handOver(
   holder: JsonObject,
   via: string,
   { fields, onEvent }: Verification,
+  cancellation: Cancellation,
 ): Promise<void> {
   for (const { field, event, eventId } of events) {
+    if (cancellation.aborted) throw cancellation.reason;
     if (fields.includes(field)) await handled(() => onEvent?.({ event, eventId, field, via }));
   }
   for (const field of fields) if (Array.isArray(holder[field])) holder[field] = [];

@@ -84,6 +84,28 @@ describe("a server that", () => {
     await call;
   });
 
+  test.each(["throws", "rejects"])(
+    "is told to a handler that %s ends the search, and no other is told",
+    async (how) => {
+      const held = [b, c].map((name) => reply.held(says(documentOf(name, server(name).signingKey))));
+      for (const [at, name] of [b, c].entries()) publish(name, held[at] as Behaviour);
+      const told: string[] = [];
+      const onServer = (name: string): void | Promise<void> => {
+        told.push(name);
+        const error = new Error(`mine, of ${name}`);
+        if (how === "throws") throw error;
+        return Promise.reject(error);
+      };
+      const keyring = world.keyring();
+      const requests = [a, b, c].map((name) => wanted(server(name)));
+      expect(await rejection(keyring.keys(requests, { onServer }))).toEqual(new Error(`mine, of ${a}`));
+      expect(keyring.inspect().inFlight).toEqual([]);
+      for (const { release } of held) release();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(told).toEqual([a]);
+    },
+  );
+
   test("is named with random key ids is asked once a minute at most", async () => {
     const keyring = world.keyring();
     for (let index = 0; index < 5; index++) {

@@ -90,6 +90,71 @@ describe("a caller who aborts gets the reason, at every stage", () => {
   });
 });
 
+describe("a handler is called no more once its call is over", () => {
+  /** Calls with a handler that aborts the call and takes its time; says how often it was called. */
+  async function calledIn(
+    call: (options: { signal: AbortSignal; onEvent: () => Promise<void> }) => Promise<unknown>,
+    after: number,
+  ): Promise<number> {
+    const controller = new AbortController();
+    let calls = 0;
+    const onEvent = async (): Promise<void> => {
+      calls += 1;
+      if (calls === after) controller.abort(new Error("enough"));
+      await sleep(5);
+    };
+    expect(await rejection(call({ signal: controller.signal, onEvent }))).toEqual(new Error("enough"));
+    await sleep(200);
+    return calls;
+  }
+
+  test("with the events that were asked for elsewhere", async () => {
+    const { room, eventId, answer } = crowd(20);
+    const pdus = answer.pdus.map((event) => (event.type === "m.room.member" ? poisons.content(event) : event));
+    const given = new Set(pdus.filter((event, at) => event === answer.pdus[at])).size + answer.auth_chain.length;
+    world.on("a.example", "state", json({ ...answer, pdus }));
+    const view = world.view(room, world.client(), roomVersion);
+    expect(await calledIn((options) => view.state({ eventId }, options), given + 2)).toBe(given + 2);
+  });
+
+  test("with the events of an answer that is not streamed", async () => {
+    const room = world.room();
+    for (let at = 0; at < 20; at++) room.send(bob, "m.room.message", { body: `hi ${at}` });
+    const { eventId } = room.send(bob, "m.room.message", { body: "hi" });
+    const view = world.view(room, world.client(), roomVersion);
+    expect(await calledIn((options) => view.backfill({ from: [eventId], limit: 20 }, options), 2)).toBe(2);
+  });
+
+  test.each(["reset", "end"] as const)("with the events of an answer that broke off: %s", async (then) => {
+    const { room, eventId, body } = crowd();
+    const keys = world.server("b.example").hold("server_keys");
+    world.on("a.example", "state", async ({ response, reset }) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.write(body.slice(0, -10));
+      await keys.requested;
+      if (then === "end") response.end();
+      else reset();
+    });
+    const next = world.server("c.example").hold("state");
+    const controller = new AbortController();
+    const calls: string[] = [];
+    const call = rejection(
+      world
+        .client()
+        .room(room.roomId, { residents: ["a.example", "c.example"], roomVersion })
+        .state({ eventId }, { signal: controller.signal, onEvent: ({ via }) => void calls.push(via) }),
+    );
+    // The next one is asked though the keys have not come.
+    await next.requested;
+    const before = [...calls];
+    keys.release();
+    await sleep(200);
+    expect(calls).toEqual(before);
+    controller.abort(new Error("enough"));
+    expect(await call).toEqual(new Error("enough"));
+  });
+});
+
 describe("a call that runs out of time", () => {
   test("in the middle of an answer says so, and counts no failure against a server that had little of it", async () => {
     const { room, eventId, body } = crowd();
