@@ -1,3 +1,9 @@
+/**
+ * Options of a call that asks one server after the other, however slow the machine is: nothing is asked a second time
+ * where the progress is told.
+ */
+export const oneByOne = { onProgress: () => {} };
+
 /** What the attempts of a call were: who was asked, and what that meant. */
 export const trailOf = (attempts) =>
   attempts.map(({ server, verdict, status, errcode }) => ({ server, verdict, status, errcode }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FailoverError, UNSTABLE_PARTIAL_STATE_ERRCODE } from "matrix-federation-sdk";
-import { partialAt, trailOf } from "../trail.mjs";
+import { oneByOne, partialAt, trailOf } from "../trail.mjs";
 import { watchWire } from "../wire.mjs";
 
 export const title =
@@ -18,7 +18,9 @@ export async function run(world) {
   const { joinId: eventId, release: releaseTwo } = await world.joinPartially(sue, room, second);
   const residents = [one.name, two.name];
   const ask = (client, options) =>
-    client.room(room.roomId, { residents, roomVersion: room.version }).stateIds({ eventId }, options);
+    client
+      .room(room.roomId, { residents, roomVersion: room.version })
+      .stateIds({ eventId }, { ...oneByOne, ...options });
 
   const lost = world.client();
   const wire = await watchWire(world);

@@ -24,7 +24,11 @@ async function createRoom({ sam, sue, synapses: [synapse] }, version) {
   });
   await sue.join(roomId, synapse.name);
   const sent = [];
-  for (const who of [sam, sue, sam]) sent.push(await who.send(roomId, `from ${who.userId} 🙂`));
+  for (const who of [sam, sue, sam]) {
+    sent.push(await who.send(roomId, `from ${who.userId} 🙂`));
+    // Else what Synapse hears of late is a branch that our joins join.
+    await sam.has(roomId, sent.at(-1));
+  }
   const redacted = await sam.send(roomId, "regretted");
   const path = `/rooms/${encodeURIComponent(roomId)}/redact/${encodeURIComponent(redacted)}/${version}`;
   await sam.call("PUT", path, { reason: "regret" });

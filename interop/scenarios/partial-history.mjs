@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventIdOf } from "matrix-federation-sdk/crypto";
-import { answeredBy, partialAt, trailOf } from "../trail.mjs";
+import { answeredBy, oneByOne, partialAt, trailOf } from "../trail.mjs";
 import { watchWire } from "../wire.mjs";
 
 export const title = "What Synapse in partial state tells of a room's history is made whole by another resident";
@@ -25,7 +25,8 @@ async function redactedCopies(world) {
     getMissingEvents: [{ earliestEvents: [joinId], latestEvents: [latest.eventId], limit: 10 }, "events", [one, two]],
   };
   for (const [call, [input, field, wanted]] of Object.entries(asks)) {
-    const of = (client, residents) => client.room(room.roomId, { residents, roomVersion: room.version })[call](input);
+    const of = (client, residents) =>
+      client.room(room.roomId, { residents, roomVersion: room.version })[call](input, oneByOne);
     const expected = wanted.map(({ eventId }) => eventId);
     const ids = ({ value }) => value[field].map((event) => eventIdOf(event, room.version));
     const bodies = ({ value }) => value[field].map((event) => event.content.body);
@@ -76,7 +77,7 @@ async function approximatedMembership(world) {
     const calls = world
       .client()
       .room(room.roomId, { residents: [synapse.name, second.name], roomVersion: room.version });
-    const { attempts, dropped, redacted } = await calls[call](input);
+    const { attempts, dropped, redacted } = await calls[call](input, oneByOne);
     assert.deepEqual(trailOf(attempts), [partialAt(synapse, 403, "M_FORBIDDEN"), answeredBy(second)]);
     assert.deepEqual([...dropped, ...redacted], []);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { eventIdOf, signEvent } from "matrix-federation-sdk/crypto";
-import { answeredBy, partialAt, trailOf } from "../trail.mjs";
+import { answeredBy, oneByOne, partialAt, trailOf } from "../trail.mjs";
 import { watchWire } from "../wire.mjs";
 import { versions } from "../world.mjs";
 
@@ -19,7 +19,7 @@ export async function run(world) {
   const wire = await watchWire(world);
 
   const userId = world.user(ours, "late");
-  const template = await calls().makeJoin({ userId, ver: versions });
+  const template = await calls().makeJoin({ userId, ver: versions }, oneByOne);
   assert.deepEqual(trailOf(template.attempts), trail);
   const event = signEvent(template.value.event, room.version, name, signingKey);
   const eventId = eventIdOf(event, room.version);
@@ -30,7 +30,7 @@ export async function run(world) {
   assert.ok(room.has(eventId));
 
   // A template for leaving it would make, but only for those of whom it knows that they are in the room.
-  const left = await calls().makeLeave({ userId });
+  const left = await calls().makeLeave({ userId }, oneByOne);
   assert.deepEqual(trailOf(left.attempts), [
     { ...trail[0], verdict: "notResident", status: 403, errcode: "M_FORBIDDEN" },
     trail[1],
