@@ -29,9 +29,20 @@ export function verifiedOrigin(
       destination,
       ...(request.json === undefined ? {} : { content: request.json }),
     };
-    if (verifies(Buffer.from(sortedJson(signed)), sig, publicKey)) return origin;
+    const message = encoded(signed);
+    if (message && verifies(message, sig, publicKey)) return origin;
   }
   return undefined;
+}
+
+/** What is signed; undefined when it is nested too deeply for that. */
+function encoded(signed: JsonValue): Uint8Array | undefined {
+  try {
+    return Buffer.from(sortedJson(signed));
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function xMatrixParameters(header: string): Partial<Record<string, string>> {

@@ -111,6 +111,20 @@ test("what is no event in a transaction takes nothing from the events beside it"
   expect(json().pdus[eventIdOf(good, "10")]).toEqual({});
 });
 
+test("a body that is nested more deeply than anybody can sign is not signed, and is recorded", async () => {
+  const body = `{"pdus":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+  const { keyId } = federation.server("b.example").signingKey;
+  const authorization = `X-Matrix origin="b.example",key="${keyId}",sig="AAAA"`;
+  const { status } = await ask(federation, "a.example", {
+    method: "PUT",
+    path: sendPath,
+    headers: { authorization },
+    body,
+  });
+  expect(status).toBe(401);
+  expect(federation.server("a.example").requests.at(-1)).toMatchObject({ endpoint: "send", signedBy: undefined });
+});
+
 test("limits that are no numbers are the usual ones", async () => {
   const latest_events = [room.events.at(-1)?.eventId ?? ""];
   for (const limit of [thing, [[5]], true, null, "x", -1]) {
