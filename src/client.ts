@@ -31,6 +31,7 @@ import {
  *
  * @throws {@link OptionError} `ERR_OPTION` for a wrong option.
  * @throws {@link NameError} `ERR_SERVER_NAME` when `serverName` does not follow the grammar.
+ * @throws {@link SignError} `ERR_SIGNING_KEY` when there is a `signingKey` and no `serverName`.
  */
 export function createClient(given: ClientOptions = {}): Client {
   const runner = createRunner(given);

@@ -32,8 +32,17 @@ export function cleanText(text: string, maxChars = 200): string {
 export function quoted(value: unknown): string {
   if (typeof value === "string") return `"${cleanText(value, 100)}"`;
   // An object's own text could be anything, or throw.
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  if (typeof value === "object" && value !== null) return isArray(value) ? "an array" : "an object";
   return typeof value === "function" ? "a function" : cleanText(String(value), 100);
+}
+
+/** As `Array.isArray`, which throws for a proxy that was revoked. */
+function isArray(value: object): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 /** What says where an endpoint is specified may be any text: somebody made the endpoint. */

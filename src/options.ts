@@ -80,12 +80,16 @@ export interface RoomCallOptions extends CallOptions {
   /** The room's version, without which no event can be verified; when absent, it is asked for, once. */
   readonly roomVersion?: RoomVersion | undefined;
   /**
-   * Takes each event as soon as it is verified, one at a time and in no certain order; it is waited for. The arrays of
-   * events in the answer are then empty, so that a large one needs little memory. Only once the call has succeeded is all
-   * of it true: see {@link VerifiedEvent.via}.
+   * Takes each event as soon as it is verified, one at a time and in no certain order; it is waited for. One that is in
+   * two fields of the answer, such as `pdus` and `auth_chain`, comes twice. The arrays of events in the answer are then
+   * empty, so that a large one needs little memory. Only once the call has succeeded is all of it true: see
+   * {@link VerifiedEvent.via}. No other server is asked beside one that is slow.
    */
   readonly onEvent?: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
-  /** Is told from time to time how far the reading of a large answer is: of `state` and `sendJoin`. */
+  /**
+   * Is told from time to time how far the reading of a large answer is: of `state` and `sendJoin`. No other server is asked
+   * beside one that is slow.
+   */
   readonly onProgress?: ((progress: CallProgress) => void | Promise<void>) | undefined;
 }
 

@@ -109,13 +109,16 @@ describe("text of somebody else", () => {
         throw new Error("no");
       },
     };
-    const values = ["a\nb", 5, undefined, null, [1], nasty, () => {}, Symbol("s"), 5n];
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const values = ["a\nb", 5, undefined, null, [1], nasty, proxy, () => {}, Symbol("s"), 5n];
     expect(values.map(quoted)).toEqual([
       '"a b"',
       "5",
       "undefined",
       "null",
       "an array",
+      "an object",
       "an object",
       "a function",
       "Symbol(s)",

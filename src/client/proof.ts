@@ -14,6 +14,8 @@ import type { SafeAnswer } from "./calls.js";
 import type { Job, Runner } from "./runner.js";
 
 const MAX_ROOMS = 10_000;
+/** How long what a server said of a room's version counts, in milliseconds: from its `make_join` to our `send_join`. */
+const CLAIMED_FOR_MS = 3_600_000;
 /** How long another server may take for an event that one had not whole. */
 const ELSEWHERE_TIMEOUT_MS = 10_000;
 /** So many servers are asked for it: where none of them has it whole, it has been redacted. */
@@ -39,7 +41,7 @@ export class Proof {
   readonly #closing: AbortSignal;
   readonly #versions = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
   /** As `make_join` and `make_knock` told them, which nobody vouches for. */
-  readonly #claimed = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
+  readonly #claimed = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS, ttl: CLAIMED_FOR_MS, perf: performance });
 
   /** With what makes calls, what verifies events, and what says that the client is closed. */
   constructor(run: Runner["run"], verifier: Verifier, closing: AbortSignal) {

@@ -50,6 +50,7 @@ export interface OpenIdCalls {
 export interface ServerCalls {
   /**
    * `GET /_matrix/federation/v1/version`: what a server runs. Unsigned. 10 seconds for each try.
+   * @throws {@link MatrixError} of a code that depends on the server when it does not tell.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1version
    */
   version(server: string, options?: CallOptions): Promise<VersionResponse>;
@@ -120,6 +121,7 @@ export interface ServerCalls {
    * user id. 30 seconds for each try. What the user's client uploaded is not checked: `isDeviceKeys` and
    * `isCrossSigningKey` of `matrix-federation-sdk/endpoints` tell its form, and nobody has looked at its signatures.
    * @throws {@link MatrixError} of a code that depends on the server when the user is not one of its own.
+   * @throws {@link ResponseError} `ERR_RESPONSE_INVALID` when the answer is about a user who was not asked for.
    * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1userdevicesuserid
    */
   userDevices: ServerCall<UserDevicesInput, UserDevicesResponse>;
@@ -138,6 +140,7 @@ export interface ServerCalls {
    * `matrix-federation-sdk/endpoints` tell its form, and nobody has looked at its signatures.
    * @throws {@link MatrixError} of a code that depends on the server when a user is not one of its own; Dendrite leaves
    * such users out instead.
+   * @throws {@link ResponseError} `ERR_RESPONSE_INVALID` when the answer is about a user who was not asked for.
    * @see https://spec.matrix.org/latest/server-server-api/#post_matrixfederationv1userkeysquery
    */
   queryUserKeys: ServerCall<QueryUserKeysInput, QueryUserKeysResponse>;

@@ -2,6 +2,7 @@ import {
   type AnyFederationError,
   FailoverError,
   type FailoverSummary,
+  ResolveError,
   ResponseError,
   TransportError,
 } from "../errors.js";
@@ -36,6 +37,11 @@ const meanings: Readonly<Record<FailoverSummary, string>> = {
 
 const NEXT =
   "Next: put the same to that server alone, such as with `client.request`; an event or a transaction of the same id counts once, however often it is sent.";
+
+const NEXT_UNSIGNED =
+  "Next: nobody takes our signature. Do the others get, at `/_matrix/key/v2/server` of our own server name, the public key of `signingKey` under the same key id?";
+
+const NEXT_UNREACHABLE = "Next: `client.diagnose(server)` says what is wrong with one of them.";
 
 const NEXT_OF_ONE =
   "Next: the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
@@ -83,7 +89,7 @@ export function terminalError(
         })
       : undefined;
   const cause = last?.error ?? late;
-  const lines = [...keysLine(attempts.map(({ error }) => error)), ...attemptLines(attempts, retryAt)];
+  const lines = [...nextLines(attempts), ...attemptLines(attempts, retryAt)];
   const details = { ...about, attempts, summary, retryAt, cause, lines, docsUrl: plan.spec };
   if (outcomeUnknown) {
     const sent = "The request was sent, and no answer says whether it took effect.";
@@ -101,11 +107,20 @@ export function terminalError(
   return new FailoverError("ERR_ALL_FAILED", meanings[summary] + hurry, details);
 }
 
+/** What may help, where the attempts tell. */
+function nextLines(attempts: readonly Attempt[]): string[] {
+  if (attempts.length > 0 && attempts.every(({ status }) => status === 401)) return [NEXT_UNSIGNED];
+  const lines = keysLine(attempts.map(({ error }) => error));
+  const isUnreachable = attempts.some(({ error }) => error instanceof TransportError || error instanceof ResolveError);
+  return isUnreachable ? [...lines, NEXT_UNREACHABLE] : lines;
+}
+
 function attemptLines(attempts: readonly Attempt[], retryAt: number | undefined): string[] {
   const shown = attempts.slice(-20).map(({ server, verdict, status, errcode, ms, round, error }) => {
     const what = [status, errcode ?? error?.code].filter((part) => part !== undefined).join(" ");
     const [issue] = error instanceof ResponseError ? error.issues : [];
-    const why = issue ? `: ${issueText(issue)}` : "";
+    const cause = error?.message.split("\n").find((line) => line.startsWith("Cause: "));
+    const why = issue ? `: ${issueText(issue)}` : cause ? `: ${cause.slice("Cause: ".length)}` : "";
     return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms${why}`;
   });
   return [

@@ -2,13 +2,15 @@ import type { Cancellation } from "../cancellation.js";
 import { isFederationError } from "../errors.js";
 import { type KeyDocument, readKeyDocument } from "./key-document.js";
 import { Patience } from "./patience.js";
-import { SharedTask, withinTime } from "./shared-task.js";
+import { afterTime, SharedTask, withinTime } from "./shared-task.js";
 import { type Share, Turn, Turns } from "./turns.js";
 
 /** How long a server that answered is not asked again: an event may name any number of keys that do not exist. */
 export const REST_MS = 60_000;
 const FIRST_WAIT_MS = 15_000;
 const TIMEOUT_MS = 10_000;
+/** After so long without an answer the next server is asked beside: hundreds that hang must not take the time of others. */
+const SLOW_MS = 2000;
 
 /** How a request for keys is made. */
 export interface FetchOptions {
@@ -81,7 +83,9 @@ export class DirectKeys {
     });
     const task = new SharedTask(async ({ cancellation }) => {
       await settled;
+      const stopTimer = afterTime(SLOW_MS, () => this.#turns.end(turn));
       if (!cancellation.aborted) await this.#ask(server, cancellation);
+      stopTimer();
       this.#turns.end(turn);
       if (this.#lookups.get(server)?.task === task) this.#lookups.delete(server);
     });

@@ -118,9 +118,10 @@ export type LearnedFrom =
  * - Asked: a few servers themselves, at the same time, then the notaries for those that did not help. For more than 20
  *   servers the notaries first, a hundred servers a request. Our own keys, never.
  * - How many: 50 servers are asked at once. One search has 40 of these requests at most, and what is free goes to the
- *   search with the fewest, so that a small one need not wait for a large one. One search asks 500 servers at most: who
- *   writes events can name any number, and each of them would have to bear our connections. Set notaries for large
- *   rooms: what they tell does not count.
+ *   search with the fewest, so that a small one need not wait for a large one. A server that has not answered for two
+ *   seconds is waited for, but no longer counts: hundreds that hang do not block the others. One search asks 500 servers
+ *   at most: who writes events can name any number, and each of them would have to bear our connections. Set notaries for
+ *   large rooms: what they tell does not count.
  * - Believed: documents that name the server that was asked for and that it signed itself (`readKeyDocument`); from a
  *   notary, those that it signed too.
  * - Good: `verify_keys` until `valid_until_ts`, for 7 days at most, which events of room versions 1 to 4 ignore;

@@ -70,10 +70,12 @@ export class SavedKeys {
     await patiently(() => Promise.all(this.#writers.values()));
   }
 
-  async #load(server: string): Promise<void> {
-    const text = await patiently(() => this.#store?.get(storeKey(server)));
-    this.#known.add(server, readSaved(server, text));
+  /** Returns whether the store answered. */
+  async #load(server: string): Promise<boolean> {
+    const answer = await patiently(async () => ({ text: await this.#store?.get(storeKey(server)) }));
+    this.#known.add(server, readSaved(server, answer?.text));
     this.#read.set(server, true);
+    return answer !== undefined;
   }
 
   /** One write of a server's keys at a time, each with the latest of what is known. */
@@ -81,8 +83,8 @@ export class SavedKeys {
     await undefined;
     while (this.#unwritten.delete(server)) {
       if (this.#forgotten.delete(server)) await patiently(() => store.delete(storeKey(server)));
-      // Others may have written better keys than ours meanwhile.
-      else await this.#load(server);
+      // Others may have written better keys than ours meanwhile. What cannot be read now may be better, too.
+      else if (!(await this.#load(server))) continue;
       const keys = this.#known.of(server);
       if (keys.length === 0) continue;
       const text = JSON.stringify(keys.map((key) => ({ ...key, publicKey: encodeBase64(key.publicKey) })));

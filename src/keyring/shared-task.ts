@@ -1,6 +1,4 @@
-import { Cancellation, onSignalAbort } from "../cancellation.js";
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { Cancellation, MAX_TIMER_MS, onSignalAbort } from "../cancellation.js";
 
 /** Why somebody stops waiting: for lack of time, or because nobody wants the result any more. */
 export type Leaving = "outOfTime" | "unwanted";

@@ -19,6 +19,8 @@ export class Share {
 export class Turn {
   /** Whose turn it was; `undefined` before. */
   share: Share | undefined;
+  /** Whether another server may be asked in its place. */
+  isOver = false;
   /** The searches in whose lines it is. */
   readonly shares: Set<Share> = new Set();
   /** Called once, when the server may be asked. */
@@ -51,10 +53,11 @@ export class Turns {
     return true;
   }
 
-  /** A turn is over, or will never come. */
+  /** A turn is over, or will never come. It ends once, however often that is said. */
   end(turn: Turn): void {
     this.#leaveLines(turn);
-    if (!turn.share) return;
+    if (!turn.share || turn.isOver) return;
+    turn.isOver = true;
     turn.share.underWay -= 1;
     this.#free += 1;
     this.#serve();

@@ -77,9 +77,7 @@ function prepare<Input extends object>(
     uri: fillPath(endpoint.path, fields) + fillQuery(query, withoutNull(fields)),
     content: contentOf(endpoint, fields as Input, origin),
     input: fields,
-    secrets: secrets
-      .map((field) => fields[field])
-      .filter((value) => typeof value === "string" && value !== "") as string[],
+    secrets: secrets.map((field) => fields[field] as string).filter(Boolean),
     older: undefined,
   };
   if (!olderVersion || !suits(endpoint, fields as Input)) return request;
@@ -119,6 +117,10 @@ function checkFields<Input extends object>(endpoint: Endpoint<Input, unknown>, f
     const items = fields[field];
     if (items === undefined || max === undefined) continue;
     if (!Array.isArray(items) || items.length > max) wrong(field, `must be an array of at most ${max} elements`);
+  }
+  for (const field of endpoint.secrets ?? []) {
+    // Nothing else could be kept out of errors.
+    if (fields[field] !== undefined && typeof fields[field] !== "string") wrong(field, "must be a string");
   }
   for (const [field, form] of Object.entries<FieldForm | undefined>(endpoint.forms ?? {})) {
     if (fields[field] === undefined || form === undefined) continue;

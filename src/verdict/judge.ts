@@ -230,6 +230,11 @@ export const verdictRules: readonly VerdictRule[] = [
     when: onError(({ errcode, status }) => errcode !== undefined && status >= 400),
   },
   {
+    verdict: "unableHere",
+    rule: "status 413, 414 or 431 without an error code: our request is too large for what stands before the server",
+    when: onError(({ status }) => status === 413 || status === 414 || status === 431),
+  },
+  {
     verdict: "notAllowed",
     rule: "no response, because our own address policy or proxy did not let the request out",
     when: (outcome) => outcome.kind === "failure" && outcome.failure === "notAllowed",

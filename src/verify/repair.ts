@@ -6,7 +6,7 @@ import type { DoubtfulEvent } from "./verified-events.js";
 /** How many events are asked for elsewhere at the same time. */
 const MAX_PARALLEL = 4;
 /** So many redacted copies are asked for at first: where none is whole elsewhere, they have been redacted everywhere. */
-const SAMPLE = 4;
+const SAMPLE = 8;
 /** After this time no more are asked for: an answer with some redacted events is better than none. */
 const LATEST_START_MS = 20_000;
 
@@ -34,7 +34,8 @@ export async function fetchWhole(
   const latest = performance.now() + LATEST_START_MS;
   const idsOf = (some: readonly DoubtfulEvent[]): string[] => [...new Set(some.map(({ eventId }) => eventId))];
   const copies = idsOf(doubtful.filter(({ isRedactedCopy }) => isRedactedCopy));
-  const sample = copies.splice(0, SAMPLE);
+  const isSample = (_: string, at: number): boolean => at % Math.ceil(copies.length / SAMPLE) === 0;
+  const sample = copies.filter(isSample);
   const wanted = [...sample, ...idsOf(doubtful.filter(({ isRedactedCopy }) => !isRedactedCopy))];
   const fetchNext = async (): Promise<void> => {
     for (let eventId = wanted.pop(); eventId !== undefined; eventId = wanted.pop()) {
@@ -45,7 +46,8 @@ export async function fetchWhole(
   };
   const fetchAll = (): Promise<unknown> => Promise.all(Array.from({ length: MAX_PARALLEL }, fetchNext));
   await fetchAll();
-  if (sample.some((eventId) => whole.has(eventId))) wanted.push(...copies);
+  const others = copies.filter((eventId, at) => !isSample(eventId, at));
+  if (sample.some((eventId) => whole.has(eventId))) wanted.push(...others);
   await fetchAll();
   return whole;
 }

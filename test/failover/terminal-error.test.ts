@@ -53,6 +53,22 @@ describe("the error of a call links", () => {
   });
 });
 
+describe("an error of servers that gave nothing says what to do:", () => {
+  test("look at the published key, where each of them answers 401 (bug: it did not)", async () => {
+    for (const server of [a, b]) world.on(server, reply.matrixError(401, "M_UNAUTHORIZED"));
+    const { message } = await rejection(world.room([a, b]).stateIds({ eventId }, once));
+    expect(message).toMatch(/\nNext: nobody takes our signature\..*\/_matrix\/key\/v2\/server/);
+  });
+
+  test("have one diagnosed, where one cannot be reached; the line of the attempt says why (bug: only the cause did)", async () => {
+    world.on(b, reply.matrixError(500, "M_UNKNOWN"));
+    await world.server(a).stop();
+    const { message } = await rejection(world.room([a, b]).stateIds({ eventId }, once));
+    expect(message).toContain("\nNext: `client.diagnose(server)` says");
+    expect(message).toMatch(/\n {2}a\.example: unavailable \(ERR_CONNECT\).*: .*ECONNREFUSED/);
+  });
+});
+
 test("an error that does not know what became of a request says of which server, and what to do next", async () => {
   world.on(a, reply.matrixError(500, "M_UNKNOWN"), "send_join");
   const error = await rejection(world.room([a, b]).sendJoin({ eventId, event }, { ...once, prefer: [a] }));

@@ -258,4 +258,15 @@ describe("a search", () => {
     const keyring = world.keyring({ fetchKeys: () => new Promise(() => {}) });
     expect((await keyring.keys([wanted(server(a))], { timeout: 20 })).missing).toMatchObject([{ reason: "timeout" }]);
   });
+
+  test("finds the keys of one server though a hundred before it hang (bug: it waited until its time was over)", async () => {
+    const dead = Array.from({ length: 100 }, (_, at) => wanted({ ...server(a), name: `dead${at}.example` }));
+    const document = documentOf(b, server(b).signingKey);
+    const fetchKeys = (name: string): Promise<unknown> =>
+      name === b ? Promise.resolve(document) : new Promise(() => {});
+    const keyring = world.keyring({ fetchKeys });
+    const found = await keyring.keys([...dead, wanted(server(b))], { timeout: 9000 });
+    expect(found.get(b, server(b).signingKey.keyId)).toBeDefined();
+    expect(found.missing.length).toBe(100);
+  });
 });
