@@ -129,7 +129,12 @@ export function signedBy(world: VerifyWorld, server: string, event: JsonObject, 
 }
 
 /** A JSON body in pieces, each sent once the one before has left; then what `then` does. */
-export function inPieces(body: string, size: number, then: "end" | "reset" | "stall" = "end"): Behaviour {
+export function inPieces(
+  body: string,
+  size: number,
+  then: "end" | "reset" | "stall" = "end",
+  resetAfter: () => Promise<unknown> = () => sleep(100),
+): Behaviour {
   return async ({ response, reset, signal }) => {
     const bytes = Buffer.from(body);
     response.writeHead(200, { "content-type": "application/json" });
@@ -138,7 +143,7 @@ export function inPieces(body: string, size: number, then: "end" | "reset" | "st
     }
     if (then === "end") response.end();
     if (then === "reset") {
-      await sleep(100);
+      await resetAfter();
       reset();
     }
     if (then === "stall") await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
