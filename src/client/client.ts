@@ -53,6 +53,7 @@ export interface Room extends RoomCalls {
    * @throws {@link OptionError} `ERR_INPUT` when the input is wrong, {@link NameError} `ERR_EVENT_ID`.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can answer. After an abort, the next step throws the
    * signal's reason, though the rest of a page is there.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1backfillroomid
    */
   eachBackfilled(
     input: EachBackfilledInput,
@@ -65,6 +66,7 @@ export interface Room extends RoomCalls {
    * to servers that spaces name, none is any more; one that nobody tells about counts as ten requests, so 100 are the most.
    * @throws {@link FailoverError} `ERR_ALL_FAILED` when no resident can tell about the space itself. After an abort, the
    * next step throws the signal's reason.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1hierarchyroomid
    */
   eachInHierarchy(
     input?: EachInHierarchyInput,
@@ -119,6 +121,7 @@ export interface Client extends ServerCalls, DirectRoomCalls, FileCalls {
    * {@link ServerCalls.searchPublicRooms}.
    * @throws {@link AnyFederationError} as these do. After an abort, the next step throws the signal's reason, though the
    * rest of a page is there.
+   * @see https://spec.matrix.org/latest/server-server-api/#get_matrixfederationv1publicrooms
    */
   eachPublicRoom(
     server: string,
