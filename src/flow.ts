@@ -77,7 +77,7 @@ async function askOnce<Output>(
   context: AskContext,
   cancellation: Cancellation,
   /** Makes of an outcome what the caller asked for. */
-  asAsked = async (outcome: Outcome): Promise<Outcome<Output>> => outcome as Outcome<Output>,
+  asAsked?: (outcome: Outcome) => Promise<Outcome<Output>>,
 ): Promise<Judgement<Output>> {
   const { server, roomId, verification } = context;
   const { name, spec, maxResponseBytes } = endpoint;
@@ -94,7 +94,8 @@ async function askOnce<Output>(
     const { userAgent } = house;
     const wire = { method, uri, content, authorization, userAgent, maxResponseBytes };
     const response = await sendTo(house, server, wire, cancellation, streamKind(endpoint, verification));
-    outcome = await asAsked(await readResponse(response, endpoint, request.input, context, cancellation));
+    const read = await readResponse(response, endpoint, request.input, context, cancellation);
+    outcome = asAsked ? await asAsked(read) : (read as Outcome<Output>);
     if (verification && outcome.kind === "answer") {
       context.arrived();
       // Of a stream the events are verified already.

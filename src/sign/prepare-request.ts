@@ -95,7 +95,10 @@ function prepare<Input extends object>(
 function fieldsOf({ name }: Endpoint<never, unknown>, input: object): Fields {
   try {
     const fields: Record<string, unknown> = Object.assign(Object.create(null), input);
-    for (const [field, value] of Object.entries(fields)) if (Array.isArray(value)) fields[field] = [...value];
+    for (const field in fields) {
+      const value = fields[field];
+      if (Array.isArray(value)) fields[field] = [...value];
+    }
     return fields;
   } catch (cause) {
     throw formError(name, cause);
@@ -103,8 +106,12 @@ function fieldsOf({ name }: Endpoint<never, unknown>, input: object): Fields {
 }
 
 /** What can fill a query: null is absent. */
-const withoutNull = (fields: Fields): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+function withoutNull(fields: Fields): Fields {
+  for (const field in fields) {
+    if (fields[field] === null) return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+  }
+  return fields;
+}
 
 function checkFields<Input extends object>(endpoint: Endpoint<Input, unknown>, fields: Fields): void {
   const wrong = (field: string, what: string): never => {
