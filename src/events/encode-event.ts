@@ -1,17 +1,21 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { SignError } from "../errors.js";
-import { canonicalFault, encodeCanonical, type Numbers, sortedKeys } from "../sign/canonical-json.js";
+import { canonicalFault, type Numbers } from "../sign/canonical-fault.js";
+import { encodeCanonical } from "../sign/canonical-json.js";
+import { sortedKeys } from "../sign/canonical-order.js";
+import { type CanonicalWriter, withWriter } from "../sign/canonical-writer.js";
+import { utf8Bytes } from "../sign/utf8.js";
 import { isObject, keptContent, keptInvite, keptKeys } from "./redact-event.js";
 import type { RoomVersionRules } from "./room-versions.js";
 
-/** The texts that an event's hashes and signatures are made of. */
+/** What an event's hashes and signatures are made of: canonical JSON, as UTF-8. */
 export interface EncodedEvent {
   /** What the content hash is of. */
-  readonly hashed: string;
+  readonly hashed: Uint8Array;
   /** What the reference hash is of and signatures cover: the redacted event without them. */
-  readonly signed: string;
-  /** What the event has beyond `hashed`, as canonical JSON: `hashes`, `signatures`, `unsigned`. */
-  readonly rest: string;
+  readonly signed: Uint8Array;
+  /** How many bytes the whole event has. */
+  readonly size: number;
   /** Whether redaction would take nothing away. */
   readonly isRedacted: boolean;
 }
@@ -30,13 +34,27 @@ const unhashed: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Encodes an event once for all that is made of it: each of its values is encoded once.
+ * Encodes an event once for all that is made of it: each of its values is encoded once. The bytes are lent: they are good
+ * until `use` returns.
  *
- * @throws {@link SignError} `ERR_CANONICAL_JSON`; the message says where in the event.
+ * @throws {@link SignError} `ERR_CANONICAL_JSON`; the message says where in the event. And what `use` throws.
  */
-export function encodeEvent(event: JsonObject, rules: RoomVersionRules): EncodedEvent {
+export function withEncodedEvent<Result>(
+  event: JsonObject,
+  rules: RoomVersionRules,
+  use: (encoded: EncodedEvent) => Result,
+): Result {
+  return withWriter((full) => withWriter((redacted) => use(encodeOrExplain(event, rules, full, redacted))));
+}
+
+function encodeOrExplain(
+  event: JsonObject,
+  rules: RoomVersionRules,
+  full: CanonicalWriter,
+  redacted: CanonicalWriter,
+): EncodedEvent {
   try {
-    return encode(event, rules);
+    return encode(event, rules, full, redacted);
   } catch (cause) {
     // Again, from the top: the place is told as seen from the event.
     const { unsigned: _unsigned, ...covered } = isAtDepthLimit(event, rules) ? { ...event, depth: 0 } : event;
@@ -55,59 +73,107 @@ function isAtDepthLimit({ depth }: JsonObject, { strictNumbers }: RoomVersionRul
   return !strictNumbers && depth === 2 ** 63;
 }
 
-function encode(event: JsonObject, rules: RoomVersionRules): EncodedEvent {
+function encode(
+  event: JsonObject,
+  rules: RoomVersionRules,
+  full: CanonicalWriter,
+  redacted: CanonicalWriter,
+): EncodedEvent {
   const numbers = numbersOf(rules);
   const isDeepest = isAtDepthLimit(event, rules);
-  const kept = keptKeys(event.type, rules);
-  let [hashed, signed, rest] = ["", "", ""];
+  const members = membersOf(keptKeys(event.type, rules));
+  let unhashedBytes = 0;
   let isRedacted = true;
-  for (const key of sortedKeys(event)) {
-    const name = encodeCanonical(key, numbers);
+  for (const key of sortedKeys(event, members)) {
+    const { name, isHashed, isKept } = members.get(key) ?? memberOf(key, false);
+    const start = full.length;
+    full.writeBytes(name);
     const value = event[key] as JsonValue;
-    if (key === "unsigned") {
+    if (key === "content") {
+      redacted.writeBytes(name);
+      if (!writeContent(event.type, value, rules, full, redacted)) isRedacted = false;
+    } else if (key === "unsigned") {
       // No hash and no signature covers it, so that any number may be in it.
-      rest += `,${name}:${JSON.stringify(value)}`;
-    } else if (key === "content") {
-      const content = encodeContent(event.type, value, rules);
-      hashed += `,${name}:${content.full}`;
-      signed += `,${name}:${content.redacted}`;
-      isRedacted &&= content.isRedacted;
+      if (!full.writeOrdinary(value)) full.writeText(JSON.stringify(value));
     } else {
-      const text = isDeepest && key === "depth" ? "9223372036854775807" : encodeCanonical(value, numbers);
-      const member = `,${name}:${text}`;
-      if (unhashed.has(key)) rest += member;
-      else hashed += member;
-      if (!kept.has(key)) isRedacted = false;
-      else if (key !== "signatures") signed += member;
+      if (isDeepest && key === "depth") full.writeText("9223372036854775807");
+      else full.write(value, numbers);
+      if (!isKept) isRedacted = false;
+      else if (key !== "signatures") redacted.copy(full, start, full.length);
+    }
+    if (!isHashed) {
+      unhashedBytes += full.length - start;
+      full.rewind(start);
     }
   }
-  return { hashed: `{${hashed.slice(1)}}`, signed: `{${signed.slice(1)}}`, rest, isRedacted };
+  full.close(0);
+  redacted.close(0);
+  return {
+    hashed: full.read(0, full.length),
+    signed: redacted.read(0, redacted.length),
+    size: full.length + unhashedBytes,
+    isRedacted,
+  };
 }
 
-interface EncodedContent {
-  readonly full: string;
-  readonly redacted: string;
-  readonly isRedacted: boolean;
+/** A top-level key. */
+interface Member {
+  /** The key as it is written, with the comma before it and the colon after it. */
+  readonly name: Uint8Array;
+  /** Whether the content hash covers it. */
+  readonly isHashed: boolean;
+  /** Whether redaction keeps it. */
+  readonly isKept: boolean;
 }
 
-function encodeContent(type: unknown, content: JsonValue, rules: RoomVersionRules): EncodedContent {
+const memberOf = (key: string, isKept: boolean): Member => ({
+  name: utf8Bytes(`,${encodeCanonical(key, "integers")}:`),
+  isHashed: !unhashed.has(key),
+  isKept,
+});
+
+const knownMembers = new WeakMap<ReadonlySet<string>, ReadonlyMap<string, Member>>();
+
+/** The keys that are known, by what redaction keeps. */
+function membersOf(kept: ReadonlySet<string>): ReadonlyMap<string, Member> {
+  let members = knownMembers.get(kept);
+  if (!members) {
+    members = new Map([...unhashed, ...kept].map((key) => [key, memberOf(key, kept.has(key))]));
+    knownMembers.set(kept, members);
+  }
+  return members;
+}
+
+/** Writes the content, and what redaction leaves of it; whether that is the same. */
+function writeContent(
+  type: unknown,
+  content: JsonValue,
+  rules: RoomVersionRules,
+  full: CanonicalWriter,
+  redacted: CanonicalWriter,
+): boolean {
   const numbers = numbersOf(rules);
   const kept = keptContent(type, rules);
-  if (!isObject(content)) return { full: encodeCanonical(content, numbers), redacted: "{}", isRedacted: false };
-  if (kept === "all" || kept.length === 0) {
-    const full = encodeCanonical(content, numbers);
-    return { full, redacted: kept === "all" ? full : "{}", isRedacted: kept === "all" || full === "{}" };
+  const [start, redactedStart] = [full.length, redacted.length];
+  if (!isObject(content) || kept === "all" || kept.length === 0) {
+    full.write(content, numbers);
+    if (isObject(content) && kept === "all") redacted.copy(full, start, full.length);
+    else redacted.close(redactedStart);
+    return full.length - start === redacted.length - redactedStart;
   }
   const invite = keptInvite(type, content, rules);
-  let [full, redacted] = ["", ""];
   let isRedacted = true;
   for (const key of sortedKeys(content)) {
-    const name = encodeCanonical(key, numbers);
-    const member = `,${name}:${encodeCanonical(content[key], numbers)}`;
-    full += member;
-    if (kept.includes(key)) redacted += member;
-    else if (invite && key === "third_party_invite") redacted += `,${name}:${encodeCanonical(invite, numbers)}`;
-    else isRedacted = false;
+    const memberStart = full.length;
+    full.writeKey(key);
+    full.write(content[key], numbers);
+    if (kept.includes(key)) redacted.copy(full, memberStart, full.length);
+    else if (invite && key === "third_party_invite") {
+      redacted.writeKey(key);
+      redacted.write(invite, numbers);
+    } else isRedacted = false;
   }
-  return { full: `{${full.slice(1)}}`, redacted: `{${redacted.slice(1)}}`, isRedacted };
+  full.close(start);
+  redacted.close(redactedStart);
+  return isRedacted;
 }

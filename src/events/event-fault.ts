@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { isAnyBase64 } from "../sign/base64.js";
-import { isLongerThan, utf8Bytes } from "../sign/utf8.js";
-import { type EncodedEvent, encodeEvent } from "./encode-event.js";
+import { isLongerThan } from "../sign/utf8.js";
+import { type EncodedEvent, withEncodedEvent } from "./encode-event.js";
 import { isObject } from "./redact-event.js";
 import { signerFault } from "./required-signers.js";
 import { type RoomVersion, type RoomVersionRules, rulesOf } from "./room-versions.js";
@@ -27,24 +27,21 @@ export function eventFault(event: unknown, version: RoomVersion): string | undef
   const fault = formFault(event, rules);
   if (fault !== undefined) return fault;
   try {
-    const encoded = encodeEvent(event as JsonObject, rules);
-    return sizeFault(encoded, utf8Bytes(encoded.hashed).length);
+    return withEncodedEvent(event as JsonObject, rules, sizeFault);
   } catch (error) {
     return faultText(error);
   }
 }
 
-/** What an error of `encodeEvent` says in its first line, as a fault. */
+/** What an error of `withEncodedEvent` says in its first line, as a fault. */
 export function faultText(error: unknown): string {
   const [line = ""] = error instanceof Error ? error.message.split("\n") : [];
   return line.replace(/^The event has /, "it has ").replace(/\.$/, "");
 }
 
 /** What is wrong with the size of an event. */
-export function sizeFault({ rest }: EncodedEvent, hashedBytes: number): string | undefined {
-  return isLongerThan(rest, Math.max(MAX_EVENT_BYTES - hashedBytes, -1))
-    ? `it has more than ${MAX_EVENT_BYTES} bytes`
-    : undefined;
+export function sizeFault({ size }: EncodedEvent): string | undefined {
+  return size > MAX_EVENT_BYTES ? `it has more than ${MAX_EVENT_BYTES} bytes` : undefined;
 }
 
 /** What is wrong with the form of an event: its fields, one by one. */

@@ -1,8 +1,7 @@
 import { NameError } from "../errors.js";
-import { encodeBase64, encodeUrlSafeBase64 } from "../sign/base64.js";
+import { urlSafe } from "../sign/base64.js";
 import { sha256 } from "../sign/sha256.js";
-import { utf8Bytes } from "../sign/utf8.js";
-import { encodeEvent } from "./encode-event.js";
+import { withEncodedEvent } from "./encode-event.js";
 import { checkObject } from "./redact-event.js";
 import { type RoomVersion, type RoomVersionRules, rulesOf } from "./room-versions.js";
 
@@ -14,8 +13,7 @@ import { type RoomVersion, type RoomVersionRules, rulesOf } from "./room-version
  * @throws {@link OptionError} `ERR_INPUT` when the event is no object or the room version is unknown.
  */
 export function contentHash(event: object, version: RoomVersion): string {
-  const { hashed } = encodeEvent(checkObject(event), rulesOf(version));
-  return encodeBase64(sha256(utf8Bytes(hashed)));
+  return withEncodedEvent(checkObject(event), rulesOf(version), ({ hashed }) => sha256(hashed));
 }
 
 /**
@@ -26,8 +24,7 @@ export function contentHash(event: object, version: RoomVersion): string {
  * @throws {@link OptionError} `ERR_INPUT` when the event is no object or the room version is unknown.
  */
 export function referenceHash(event: object, version: RoomVersion): string {
-  const { signed } = encodeEvent(checkObject(event), rulesOf(version));
-  return encodeBase64(sha256(utf8Bytes(signed)));
+  return withEncodedEvent(checkObject(event), rulesOf(version), ({ signed }) => sha256(signed));
 }
 
 /**
@@ -41,15 +38,15 @@ export function eventIdOf(event: object, version: RoomVersion): string {
   const rules = rulesOf(version);
   const fields = checkObject(event);
   if (rules.eventIds !== "inEvent") {
-    return eventIdOfHash(sha256(utf8Bytes(encodeEvent(fields, rules).signed)), rules);
+    return withEncodedEvent(fields, rules, ({ signed }) => eventIdOfHash(sha256(signed), rules));
   }
   if (isEventIdWithServer(fields.event_id)) return fields.event_id;
   throw new NameError("ERR_EVENT_ID", 'The event has no event_id of the form "$opaque:domain".');
 }
 
-/** The event id that is made of a reference hash, from room version 3 on. */
-export function eventIdOfHash(hash: Uint8Array, { eventIds }: RoomVersionRules): string {
-  return `$${eventIds === "base64" ? encodeBase64(hash) : encodeUrlSafeBase64(hash)}`;
+/** The event id that is made of a reference hash in unpadded Base64, from room version 3 on. */
+export function eventIdOfHash(hash: string, { eventIds }: RoomVersionRules): string {
+  return `$${eventIds === "base64" ? hash : urlSafe(hash)}`;
 }
 
 /** Whether a value is an event id of room versions 1 and 2, which name the server that made the event. */

@@ -1,13 +1,12 @@
 import type { JsonObject } from "../endpoint.js";
 import { decodeAnyBase64, encodeBase64 } from "../sign/base64.js";
 import { sha256 } from "../sign/sha256.js";
-import { utf8Bytes } from "../sign/utf8.js";
-import { type EncodedEvent, encodeEvent } from "./encode-event.js";
+import { type EncodedEvent, withEncodedEvent } from "./encode-event.js";
 import { faultText, formFault, sizeFault } from "./event-fault.js";
 import { eventIdOfHash } from "./hash-event.js";
 import { isObject, redact } from "./redact-event.js";
 import { type RequiredSigner, signersOf } from "./required-signers.js";
-import { type RoomVersion, type RoomVersionRules, rulesOf } from "./room-versions.js";
+import { type RoomVersion, type RoomVersionRules, roomVersions, rulesOf } from "./room-versions.js";
 
 /** A signature that the verdict on an event depends on. */
 export interface EventSignature {
@@ -67,22 +66,38 @@ const MAX_SIGNATURES = 16;
  * @throws {@link OptionError} `ERR_INPUT` when the room version is unknown.
  */
 export function readEvent(event: unknown, version: RoomVersion): ReadEvent | FaultyEvent {
+  return withReadEvent(event, version, (read) =>
+    read.fault === undefined ? { ...read, signedBytes: read.signedBytes.slice() } : read,
+  );
+}
+
+/** As {@link readEvent}; `signedBytes` is lent, and good until `use` returns. Throws what `use` throws, too. */
+export function withReadEvent<Result>(
+  event: unknown,
+  version: RoomVersion,
+  use: (read: ReadEvent | FaultyEvent) => Result,
+): Result {
   const rules = rulesOf(version);
   const fault = formFault(event, rules);
-  if (fault !== undefined) return { fault, event, version };
-  const fields = event as JsonObject;
-  let encoded: EncodedEvent;
+  if (fault !== undefined) return use({ fault, event, version });
+  let read: ReadEvent | FaultyEvent | undefined;
   try {
-    encoded = encodeEvent(fields, rules);
+    return withEncodedEvent(event as JsonObject, rules, (encoded) => {
+      read = readEncoded(event as JsonObject, encoded, version);
+      return use(read);
+    });
   } catch (error) {
-    return { fault: faultText(error), event, version };
+    if (read) throw error;
+    return use({ fault: faultText(error), event, version });
   }
-  const hashedBytes = utf8Bytes(encoded.hashed);
-  const tooLarge = sizeFault(encoded, hashedBytes.length);
-  if (tooLarge !== undefined) return { fault: tooLarge, event, version };
+}
 
-  const signedBytes = utf8Bytes(encoded.signed);
-  const isHashRight = isHash((fields.hashes as JsonObject).sha256 as string, sha256(hashedBytes));
+function readEncoded(fields: JsonObject, encoded: EncodedEvent, version: RoomVersion): ReadEvent | FaultyEvent {
+  const rules = roomVersions[version];
+  const tooLarge = sizeFault(encoded);
+  if (tooLarge !== undefined) return { fault: tooLarge, event: fields, version };
+  const { hashed, signed, isRedacted } = encoded;
+  const isHashRight = isHash((fields.hashes as JsonObject).sha256 as string, sha256(hashed));
   const redacted = (): JsonObject => redact(fields, rules);
   // What is not covered by a right hash does not count: else a forged `third_party_invite` would spare the sender's
   // signature, and the redacted form would be an invite that nobody signed.
@@ -90,10 +105,10 @@ export function readEvent(event: unknown, version: RoomVersion): ReadEvent | Fau
   return {
     event: fields,
     version,
-    eventId: eventId(fields, signedBytes, rules),
+    eventId: eventId(fields, signed, rules),
     isHashRight,
-    isRedactedCopy: encoded.isRedacted,
-    signedBytes,
+    isRedactedCopy: isRedacted,
+    signedBytes: signed,
     requiredSigners: signers,
     signatures: signaturesOf(fields.signatures as JsonObject, signers),
     originServerTs: fields.origin_server_ts as number,
@@ -101,13 +116,12 @@ export function readEvent(event: unknown, version: RoomVersion): ReadEvent | Fau
   };
 }
 
-function eventId(event: JsonObject, signedBytes: Uint8Array, rules: RoomVersionRules): string {
-  return rules.eventIds === "inEvent" ? (event.event_id as string) : eventIdOfHash(sha256(signedBytes), rules);
+function eventId(event: JsonObject, signed: Uint8Array, rules: RoomVersionRules): string {
+  return rules.eventIds === "inEvent" ? (event.event_id as string) : eventIdOfHash(sha256(signed), rules);
 }
 
 /** "Base64-decoded, and the two are compared": there is padding, and some wrote the URL-safe alphabet. */
-function isHash(text: string, hash: Uint8Array): boolean {
-  const right = encodeBase64(hash);
+function isHash(text: string, right: string): boolean {
   if (text === right) return true;
   const bytes = decodeAnyBase64(text);
   return bytes !== undefined && encodeBase64(bytes) === right;

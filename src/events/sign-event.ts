@@ -1,8 +1,7 @@
 import type { JsonObject } from "../endpoint.js";
 import { addSignature, type Signed } from "../sign/signed-json.js";
 import type { SigningKey } from "../sign/signing-key.js";
-import { utf8Bytes } from "../sign/utf8.js";
-import { encodeEvent } from "./encode-event.js";
+import { withEncodedEvent } from "./encode-event.js";
 import { contentHash } from "./hash-event.js";
 import { checkObject, isObject } from "./redact-event.js";
 import { type RoomVersion, rulesOf } from "./room-versions.js";
@@ -56,6 +55,7 @@ export function countersignEvent<T extends object>(
   serverName: string,
   key: SigningKey,
 ): T & Signed {
-  const { signed } = encodeEvent(checkObject(event), rulesOf(version));
-  return addSignature(event, serverName, key, utf8Bytes(signed));
+  return withEncodedEvent(checkObject(event), rulesOf(version), ({ signed }) =>
+    addSignature(event, serverName, key, signed),
+  );
 }

@@ -83,8 +83,8 @@ export function verifyEvent(event: unknown, version: RoomVersion, keyOf: KeyOf):
 /** As {@link verifyEvent}, for an event that has been read. */
 export function verifyReadEvent(read: ReadEvent | FaultyEvent, keyOf: KeyOf): EventVerification {
   if (read.fault !== undefined) return faulty(read);
-  const trials = trySignatures(read, keyOf);
-  return judge(
+  const trials = trialsOf(read, keyOf);
+  return verdictOn(
     read,
     trials,
     trials.map(({ signature, key }) => key !== undefined && engine.verify(key, read.signedBytes, signature.signature)),
@@ -94,11 +94,11 @@ export function verifyReadEvent(read: ReadEvent | FaultyEvent, keyOf: KeyOf): Ev
 /** As {@link verifyReadEvent}, off the main thread where the runtime can. */
 export async function verifyReadEventAsync(read: ReadEvent | FaultyEvent, keyOf: KeyOf): Promise<EventVerification> {
   if (read.fault !== undefined) return faulty(read);
-  const trials = trySignatures(read, keyOf);
+  const trials = trialsOf(read, keyOf);
   const results = trials.map(
     ({ signature, key }) => key !== undefined && engine.verifyAsync(key, read.signedBytes, signature.signature),
   );
-  return judge(read, trials, await Promise.all(results));
+  return verdictOn(read, trials, await Promise.all(results));
 }
 
 function faulty({ event, fault }: FaultyEvent): InvalidEvent {
@@ -106,13 +106,17 @@ function faulty({ event, fault }: FaultyEvent): InvalidEvent {
 }
 
 /** A signature, with the key to try it with or why there is none. */
-interface Trial {
+export interface Trial {
+  /** The signature. */
   readonly signature: EventSignature;
+  /** The public key, 32 bytes. */
   readonly key: Uint8Array | undefined;
+  /** Why there is no key. */
   readonly without: "missing" | "expired" | "unusable" | undefined;
 }
 
-function trySignatures({ originServerTs, signatures, version }: ReadEvent, keyOf: KeyOf): Trial[] {
+/** The signatures of an event, with their keys. */
+export function trialsOf({ originServerTs, signatures, version }: ReadEvent, keyOf: KeyOf): Trial[] {
   return signatures.map((signature) => {
     const key = keyOf(signature.server, signature.keyId);
     if (!key) return { signature, key: undefined, without: "missing" };
@@ -131,10 +135,11 @@ function trySignatures({ originServerTs, signatures, version }: ReadEvent, keyOf
 const isPublicKey = (value: unknown): boolean => ArrayBuffer.isView(value) && value.byteLength === 32;
 
 /**
+ * The verdict on an event, by which of its signatures are right: a result for each trial, false where there is no key.
  * "If all signatures from known unexpired keys from the originating server(s) are found to be valid": at least one of
  * each server that has to sign, and none that is wrong.
  */
-function judge(read: ReadEvent, trials: readonly Trial[], results: readonly boolean[]): EventVerification {
+export function verdictOn(read: ReadEvent, trials: readonly Trial[], results: readonly boolean[]): EventVerification {
   const { event, eventId, requiredSigners } = read;
   const isWrong = (trial: Trial, at: number): boolean => trial.key !== undefined && results[at] === false;
   const wrong = trials.find((trial, at) => trial.signature.isRequired && isWrong(trial, at));

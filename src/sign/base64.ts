@@ -22,7 +22,12 @@ function withoutPadding(text: string): string {
 
 /** Encodes as URL-safe unpadded Base64. Specification: Appendices, "URL-safe unpadded Base64". */
 export function encodeUrlSafeBase64(bytes: Uint8Array): string {
-  return encodeBase64(bytes).replaceAll("+", "-").replaceAll("/", "_");
+  return urlSafe(encodeBase64(bytes));
+}
+
+/** The same in the URL-safe alphabet. */
+export function urlSafe(base64: string): string {
+  return base64.replaceAll("+", "-").replaceAll("/", "_");
 }
 
 /**

@@ -1,6 +1,7 @@
 import { SignError } from "../errors.js";
 import { decodeBase64, encodeBase64 } from "./base64.js";
-import { type Ed25519Signer, engine } from "./ed25519.js";
+import { engine } from "./ed25519.js";
+import type { Ed25519Signer } from "./ed25519-engine.js";
 
 const VERSION = /^\w+$/;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

@@ -7,6 +7,14 @@ export const utf8Bytes: (text: string) => Uint8Array =
     ? (text) => globalThis.Buffer.from(text, "utf8")
     : (text) => encoder.encode(text);
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The text of UTF-8 bytes. */
+export const textOf: (bytes: Uint8Array) => string =
+  typeof globalThis.Buffer === "function"
+    ? ({ buffer, byteOffset, length }) => globalThis.Buffer.from(buffer, byteOffset, length).toString("utf8")
+    : (bytes) => decoder.decode(bytes);
+
 /** Whether a text is longer than so many bytes of UTF-8. */
 export function isLongerThan(text: string, bytes: number): boolean {
   if (text.length > bytes) return true;

@@ -1,46 +1,47 @@
 import type { JsonObject } from "../endpoint.js";
+import { type FaultyEvent, type ReadEvent, withReadEvent } from "../events/read-event.js";
 import { roomVersions } from "../events/room-versions.js";
-import { type InvalidEvent, type KeyOf, verifyEvent } from "../events/verify-event.js";
-import type { BatchRequest, CheckedEvent, EventRules } from "./batch.js";
-import { textAt } from "./batch-builder.js";
+import { type InvalidEvent, type KeyOf, type Trial, trialsOf, verdictOn } from "../events/verify-event.js";
+import type { CheckedEvent, EventRules } from "./checked-event.js";
 
-/** What is true of one event, by the keys that are at hand. Never throws, whatever the event is. */
-export function checkEvent(event: unknown, rules: EventRules, keyOf: KeyOf): CheckedEvent {
-  const verification = verifyEvent(event, rules.version, keyOf);
-  const { kind, eventId } = verification;
-  if (eventId !== undefined && rules.roomId !== undefined) {
-    const roomId = roomOf(event as JsonObject, eventId, rules);
-    if (roomId !== rules.roomId) return { kind: "invalid", eventId: undefined, reason: "it is of another room" };
+/** An event about which everything is known but which of its signatures are right. */
+export interface BegunCheck {
+  /** The event. */
+  readonly read: ReadEvent | FaultyEvent;
+  /** Its signatures, with the keys that are at hand. */
+  readonly trials: readonly Trial[];
+}
+
+/** Begins to check an event, with the keys that are at hand; `signedBytes` is lent, and good until `use` returns. */
+export function beginCheck<Result>(
+  event: unknown,
+  { version }: EventRules,
+  keyOf: KeyOf,
+  use: (check: BegunCheck) => Result,
+): Result {
+  return withReadEvent(event, version, (read) =>
+    use({ read, trials: read.fault === undefined ? trialsOf(read, keyOf) : [] }),
+  );
+}
+
+/** What is true of an event, if of the signatures that have a key these are right; all of them when absent. */
+export function endCheck({ read, trials }: BegunCheck, rules: EventRules, isRight?: readonly boolean[]): CheckedEvent {
+  if (read.fault !== undefined) return { kind: "invalid", eventId: undefined, reason: read.fault };
+  if (rules.roomId !== undefined && roomOf(read, rules) !== rules.roomId) {
+    return { kind: "invalid", eventId: undefined, reason: "it is of another room" };
   }
+  let at = 0;
+  const results = trials.map(({ key }) => key !== undefined && (isRight?.[at++] ?? true));
+  const verdict = verdictOn(read, trials, results);
+  const { kind, eventId } = verdict;
   switch (kind) {
     case "valid":
       return { kind, eventId };
     case "redacted":
-      return { kind, eventId, isRedactedCopy: verification.wasRedacted };
+      return { kind, eventId, isRedactedCopy: verdict.wasRedacted };
     case "invalid":
-      return verification.missingKeys.length > 0
-        ? keyless(verification)
-        : { kind, eventId, reason: verification.reason };
+      return verdict.missingKeys.length > 0 ? keyless(verdict) : { kind, eventId, reason: verdict.reason };
   }
-}
-
-/** As {@link checkEvent}, of an event's JSON text. */
-export function checkText(text: string, rules: EventRules, keyOf: KeyOf): CheckedEvent {
-  let event: unknown;
-  try {
-    event = JSON.parse(text);
-  } catch {
-    return { kind: "notJson", eventId: undefined };
-  }
-  return checkEvent(event, rules, keyOf);
-}
-
-/** As {@link checkEvent}, of all events of a batch: a valid one is its id. */
-export function checkTexts(batch: BatchRequest, keyOf: KeyOf): (string | CheckedEvent)[] {
-  return batch.ends.map((_, at) => {
-    const checked = checkText(textAt(batch, at), batch, keyOf);
-    return checked.kind === "valid" && checked.eventId !== undefined ? checked.eventId : checked;
-  });
 }
 
 function keyless({ eventId, event, reason, missingKeys }: InvalidEvent): CheckedEvent {
@@ -50,6 +51,6 @@ function keyless({ eventId, event, reason, missingKeys }: InvalidEvent): Checked
 }
 
 /** The room that an event is in: what makes a room of version 12 is not in it by its own word, but names it. */
-function roomOf({ type, room_id: roomId }: JsonObject, eventId: string, { version }: EventRules): unknown {
+function roomOf({ event: { type, room_id: roomId }, eventId }: ReadEvent, { version }: EventRules): unknown {
   return roomVersions[version].roomIdIsCreateEventId && type === "m.room.create" ? `!${eventId.slice(1)}` : roomId;
 }

@@ -1,26 +1,25 @@
 import type { Readable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { TransportError } from "../errors.js";
 import { InvalidJson } from "../validate/parse-json.js";
-import { JsonSplitter } from "../validate/split-json.js";
-import type { EventRules } from "./batch.js";
-import { BatchBuilder, type Place, type PlacedBatch, textAt } from "./batch-builder.js";
-import { VerifiedEvents } from "./verified-events.js";
-import type { CheckedBatch, KeylessBatch, Verifier } from "./verifier.js";
+import { JsonSplitter, type SplitElement } from "../validate/split-json.js";
+import type { CheckedEvent, EventRules } from "./checked-event.js";
+import type { EventBatch } from "./event-batch.js";
+import { Turns } from "./turns.js";
+import { type Place, VerifiedEvents } from "./verified-events.js";
+import type { Verifier } from "./verifier.js";
 
-/** What may be on the threads, in bytes: enough for all of them to have work. Beyond it nothing more is read. */
-const MAX_ON_THREADS = 4 * 1024 * 1024;
+/** What may be verified at a time: enough for each thread to have work. Beyond it nothing more is read. */
+const BYTES_PER_BATCH = 160 * 1024;
 /** What may wait for keys besides, in bytes. */
 const MAX_WAITING = 16 * 1024 * 1024;
 /** What a batch that waits takes beside its events. */
 const WAITING_BYTES = 16 * 1024;
+/** What a batch has, in bytes of its events. */
+const MAX_BATCH_BYTES = 256 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
-
-/** How long the main thread works on an answer before it looks after the rest of the process, in milliseconds. */
-const TURN_MS = 4;
 
 /** What is split at once, in bytes. */
 const PIECE_BYTES = 16 * 1024;
@@ -67,6 +66,28 @@ export interface ReadStream {
   readonly events: VerifiedEvents;
 }
 
+/** An event of the answer, parsed, and where it was. */
+interface ReadEvent extends Place {
+  readonly event: JsonObject;
+  /** The event's text. */
+  readonly text: Uint8Array;
+}
+
+/** Events that are verified together. */
+interface Batch {
+  readonly checks: EventBatch;
+  readonly events: ReadEvent[];
+  /** How many bytes their texts have. */
+  bytes: number;
+}
+
+/** Events that wait for keys. They are held as texts, for as objects they could take ten times the memory. */
+interface Keyless {
+  readonly events: readonly Omit<ReadEvent, "event">[];
+  readonly checked: readonly CheckedEvent[];
+  readonly bytes: number;
+}
+
 /**
  * Reads an answer of many events as it comes, and verifies them meanwhile on all cores. Once it has settled, `take` and
  * `progress` are called no more, and what they were called for is over.
@@ -81,86 +102,80 @@ export async function readEventStream(
 ): Promise<ReadStream | InvalidJson | "tooLarge"> {
   const { chunks, fields, rules, maxBytes, totalBytes, take, progress, arrived } = stream;
   const splitter = new JsonSplitter(fields, { maxSkeletonBytes: MAX_SKELETON_BYTES });
-  const builder = new BatchBuilder();
   const events = new VerifiedEvents(rules.version);
-  const session = verifier.openSession();
+  const session = verifier.openSession(rules);
+  const maxBeingVerified = BYTES_PER_BATCH * session.maxBatches;
   const underWay = new Set<Promise<void>>();
   /** Called off with the call, and when nothing more of the answer is wanted. */
   const reading = new Cancellation();
+  const turns = new Turns();
   let bytes = 0;
   let count = 0;
-  let bytesOnThreads = 0;
+  let bytesBeingVerified = 0;
   let bytesWaiting = 0;
   let roomMade = (): void => {};
   let turn = Promise.resolve();
-  let fault: InvalidJson | undefined;
-  let turnBegan = performance.now();
-  let breath: Promise<void> | undefined;
   let failure: { readonly error: unknown } | undefined;
   let skeleton: JsonValue = null;
+  let batch: Batch | undefined;
 
   const fail = (error: unknown): void => {
     failure ??= { error };
     reading.abort(error);
   };
-  /** Called between two things that take little time each. */
-  const breathe = (): Promise<void> | undefined => {
-    if (performance.now() - turnBegan < TURN_MS) return undefined;
-    breath ??= nextTurn().then(() => {
-      turnBegan = performance.now();
-      breath = undefined;
-    });
-    return breath;
-  };
   const tell = (): void | Promise<void> => progress({ bytes, totalBytes, events: count, verified: events.seen });
   /** Threads finish as they like, but whoever takes events gets one at a time. */
-  const inTurn = async (batch: PlacedBatch, checked: CheckedBatch["checked"]): Promise<void> => {
-    const taken = turn.then(() => takePart(batch, checked));
+  const inTurn = async (some: readonly ReadEvent[], checked: readonly CheckedEvent[]): Promise<void> => {
+    const taken = turn.then(() => takePart(some, checked));
     turn = taken.catch(() => {});
     await taken;
   };
+  const takePart = async (some: readonly ReadEvent[], checked: readonly CheckedEvent[]): Promise<void> => {
+    for (const [at, { event, field, index }] of some.entries()) {
+      if (reading.aborted) return;
+      const each = checked[at] as CheckedEvent;
+      const place = { field, index };
+      const left = events.take(event, each, place);
+      const taken = left && take(left, place, each.eventId ?? "");
+      if (taken) await taken;
+      const pause = turns.breathe();
+      if (pause) await pause;
+    }
+    if (!reading.aborted) await tell();
+  };
   /** Hands on what needs a key first, and lets go of the rest. */
-  const verify = async (batch: PlacedBatch): Promise<KeylessBatch | undefined> => {
-    const { length } = batch.bytes;
-    bytesOnThreads += length;
+  const verify = async ({ checks, events: some, bytes: size }: Batch): Promise<Keyless | undefined> => {
+    bytesBeingVerified += size;
     try {
-      const { checked, keyless } = await verifier.checkBatch(batch, rules, session, reading);
-      await inTurn(batch, checked);
-      return keyless;
+      const checked = await session.check(checks, reading);
+      const isKeyless = (_: unknown, at: number): boolean => checked[at]?.kind === "keyless";
+      const isChecked = (_: unknown, at: number): boolean => checked[at]?.kind !== "keyless";
+      await inTurn(some.filter(isChecked), checked.filter(isChecked));
+      return keylessOf(some.filter(isKeyless), checked.filter(isKeyless));
     } finally {
-      bytesOnThreads -= length;
+      bytesBeingVerified -= size;
       roomMade();
     }
   };
-  const verifyKeyless = async (keyless: KeylessBatch): Promise<void> => {
-    const size = keyless.batch.bytes.length + WAITING_BYTES;
+  const verifyKeyless = async ({ events: texts, checked, bytes: size }: Keyless): Promise<void> => {
     bytesWaiting += size;
     try {
-      await inTurn(keyless.batch, await verifier.checkKeyless(keyless, rules, session, reading));
+      await session.askForKeys(checked, reading);
+      const checks = session.newBatch(texts.length);
+      const some: ReadEvent[] = [];
+      for (const { text, ...place } of texts) {
+        await turns.breathe();
+        const event = parse(text) as JsonObject;
+        checks.add(event);
+        some.push({ event, text, ...place });
+      }
+      await inTurn(some, await session.check(checks, reading));
     } finally {
       bytesWaiting -= size;
       roomMade();
     }
   };
-  const takePart = async (batch: PlacedBatch, checked: CheckedBatch["checked"]): Promise<void> => {
-    for (const [at, each] of checked.entries()) {
-      if (reading.aborted) return;
-      if (!each) continue;
-      if (each.kind === "notJson") {
-        fault ??= new InvalidJson("not JSON");
-        reading.abort(fault);
-        return;
-      }
-      const place = batch.places[at] as Place;
-      const event = events.take(JSON.parse(textAt(batch, at)), each, place);
-      const taken = event && take(event, place, each.eventId ?? "");
-      if (taken) await taken;
-      const breathing = breathe();
-      if (breathing) await breathing;
-    }
-    if (!reading.aborted) await tell();
-  };
-  const send = (batch: PlacedBatch | undefined): void => {
+  const send = (): void => {
     if (!batch) return;
     const verifying = verify(batch)
       .then((keyless) => keyless && verifyKeyless(keyless))
@@ -169,6 +184,22 @@ export async function readEventStream(
       })
       .finally(() => underWay.delete(verifying));
     underWay.add(verifying);
+    batch = undefined;
+  };
+  const add = ({ field, index, bytes: text }: SplitElement): InvalidJson | undefined => {
+    count += 1;
+    if (!text) {
+      events.leaveOut({ field, index }, "it is too large");
+      return undefined;
+    }
+    const event = parse(text);
+    if (event instanceof InvalidJson) return event;
+    batch ??= { checks: session.newBatch(), events: [], bytes: 0 };
+    batch.checks.add(event);
+    batch.events.push({ event: event as JsonObject, text, field, index });
+    batch.bytes += text.length;
+    if (batch.checks.isFull || batch.bytes >= MAX_BATCH_BYTES) send();
+    return undefined;
   };
   const read = async (): Promise<InvalidJson | "tooLarge" | undefined> => {
     for await (const chunk of chunks) {
@@ -177,14 +208,14 @@ export async function readEventStream(
       for (const piece of piecesOf(chunk)) {
         const elements = splitter.push(piece);
         if (elements instanceof InvalidJson) return elements;
-        for (const { field, index, bytes: text } of elements) {
-          count += 1;
-          if (text) send(builder.add(text, { field, index }));
-          else events.leaveOut({ field, index }, "it is too large");
+        for (const element of elements) {
+          const fault = add(element);
+          if (fault) return fault;
         }
-        await breathe();
+        const pause = turns.breathe();
+        if (pause) await pause;
       }
-      while ((bytesOnThreads > MAX_ON_THREADS || bytesWaiting > MAX_WAITING) && !reading.aborted) {
+      while ((bytesBeingVerified > maxBeingVerified || bytesWaiting > MAX_WAITING) && !reading.aborted) {
         await new Promise<void>((resolve) => {
           roomMade = resolve;
         });
@@ -196,7 +227,7 @@ export async function readEventStream(
     const end = splitter.end();
     if (end instanceof InvalidJson) return end;
     skeleton = end;
-    send(builder.flush());
+    send();
     await Promise.all(underWay);
     return undefined;
   };
@@ -221,9 +252,24 @@ export async function readEventStream(
   await Promise.all(underWay);
   if (failure) throw failure.error;
   if (cancellation.aborted) throw cancellation.reason;
-  if (refused || fault) return (refused ?? fault) as InvalidJson | "tooLarge";
+  if (refused) return refused;
   await tell();
   return { skeleton, events };
+}
+
+function parse(text: Uint8Array): JsonValue | InvalidJson {
+  try {
+    return JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString("utf8"));
+  } catch {
+    return new InvalidJson("not JSON");
+  }
+}
+
+/** With copies of the texts: what they are views of is much larger. */
+function keylessOf(events: readonly ReadEvent[], checked: readonly CheckedEvent[]): Keyless | undefined {
+  if (events.length === 0) return undefined;
+  const copies = events.map(({ field, index, text }) => ({ field, index, text: text.slice() }));
+  return { events: copies, checked, bytes: copies.reduce((sum, { text }) => sum + text.length, WAITING_BYTES) };
 }
 
 function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {

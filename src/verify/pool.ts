@@ -1,20 +1,34 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { BatchAnswer, BatchRequest, CheckedEvent } from "./batch.js";
+import type { SignatureBatch } from "./signature-batch.js";
 
-/** A thread costs some 15 MB: none outlives its work for long. */
+/** A thread costs some 10 MB: none outlives its work for long. */
 const IDLE_MS = 10_000;
 /** One that is worked on and one that waits, so that no thread does. */
 const BATCHES_PER_THREAD = 2;
 
 /** What a batch leaves behind is nearly all garbage, of which a thread would keep three times as much by default. */
-const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 64 };
 
 const CLOSED = "The client was closed.";
 
+/** What the main thread asks another one. */
+export interface PoolRequest extends SignatureBatch {
+  /** Tells the answers apart. */
+  readonly id: number;
+}
+
+/** What a thread answers. */
+export interface PoolAnswer {
+  /** The request's. */
+  readonly id: number;
+  /** Of each signature, whether it is right. */
+  readonly isRight: readonly boolean[];
+}
+
 interface Job {
-  readonly request: BatchRequest;
-  readonly resolve: (events: CheckedEvent[]) => void;
+  readonly request: PoolRequest;
+  readonly resolve: (isRight: readonly boolean[]) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -25,7 +39,7 @@ interface Thread {
   hasWorked: boolean;
 }
 
-/** Threads that verify batches of events, as many as there are cores. They start when there is work, and end without it. */
+/** Threads that verify signatures, as many as there are cores. They start when there is work, and end without it. */
 export class VerifyPool {
   readonly #size: number;
   readonly #file: URL | undefined;
@@ -52,16 +66,27 @@ export class VerifyPool {
     return this.#threads.size;
   }
 
+  /** How many threads there are at most. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether a thread has something to do. */
+  get isWorking(): boolean {
+    return [...this.#threads].some(({ jobs }) => jobs.size > 0);
+  }
+
   /**
-   * Verifies a batch on one of the threads.
+   * Verifies signatures on one of the threads.
    *
+   * @returns of each, whether it is right.
    * @throws an error when the thread cannot be started, or ends, or the pool was closed.
    */
-  check(request: Omit<BatchRequest, "id">): Promise<CheckedEvent[]> {
+  verify({ bytes, ends }: SignatureBatch): Promise<readonly boolean[]> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new Error(CLOSED);
       this.#lastId += 1;
-      this.#waiting.push({ request: { ...request, id: this.#lastId }, resolve, reject });
+      this.#waiting.push({ request: { bytes, ends, id: this.#lastId }, resolve, reject });
       this.#assign();
     });
   }
@@ -107,7 +132,7 @@ export class VerifyPool {
     }
     const thread: Thread = { worker, jobs: new Map(), hasWorked: false };
     this.#threads.add(thread);
-    thread.worker.on("message", (answer: BatchAnswer) => this.#take(thread, answer));
+    thread.worker.on("message", (answer: PoolAnswer) => this.#take(thread, answer));
     thread.worker.on("error", (error) => {
       // One that worked has died of what it was given; others may go on.
       if (!thread.hasWorked) this.#failed = true;
@@ -117,14 +142,14 @@ export class VerifyPool {
     return thread;
   }
 
-  #take(thread: Thread, { id, events }: BatchAnswer): void {
+  #take(thread: Thread, { id, isRight }: PoolAnswer): void {
     const job = thread.jobs.get(id);
     thread.jobs.delete(id);
     thread.hasWorked = true;
     if (thread.jobs.size === 0) thread.worker.unref();
-    job?.resolve(events.map((event) => (typeof event === "string" ? { kind: "valid", eventId: event } : event)));
+    job?.resolve(isRight);
     this.#assign();
-    if (this.#waiting.length === 0 && [...this.#threads].every(({ jobs }) => jobs.size === 0)) this.#armIdle();
+    if (this.#waiting.length === 0 && !this.isWorking) this.#armIdle();
   }
 
   #armIdle(): void {

@@ -5,10 +5,10 @@ import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
 import { InvalidJson } from "../validate/parse-json.js";
 import { type AnsweredEndpoint, readAnswer } from "../validate/read-outcome.js";
-import type { Place } from "./batch-builder.js";
 import { versionNamedBy } from "./create-event.js";
 import { readEventStream } from "./event-stream.js";
 import { handled } from "./handler-error.js";
+import type { Place } from "./verified-events.js";
 import { malformed, settle, type Verification, verdict } from "./verify-answer.js";
 
 /** A large answer that has begun to come. */

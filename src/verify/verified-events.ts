@@ -3,12 +3,19 @@ import { cleanText } from "../errors.js";
 import { redactEvent } from "../events/redact-event.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "../validate/events.js";
-import type { CheckedEvent } from "./batch.js";
-import type { Place } from "./batch-builder.js";
+import type { CheckedEvent } from "./checked-event.js";
 
 /** More would only let a hostile server fill our memory. */
 const MAX_TOLD = 1_000;
 const MAX_DOUBTFUL = 200;
+
+/** Where an event was in the answer. */
+export interface Place {
+  /** The answer's field. */
+  readonly field: string;
+  /** Its index in that. */
+  readonly index: number;
+}
 
 /** An event that another server may have in a better state. */
 export interface DoubtfulEvent extends Place {

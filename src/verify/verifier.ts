@@ -1,56 +1,36 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Cancellation } from "../cancellation.js";
-import type { JsonObject } from "../endpoint.js";
 import { rulesOf } from "../events/room-versions.js";
-import type { KeyOf } from "../events/verify-event.js";
+import type { EventKey, KeyOf } from "../events/verify-event.js";
 import type { Keyring } from "../keyring/keyring.js";
-import type { KeyRequest, KnownKey } from "../keyring/known-key.js";
-import type { Batch, CheckedEvent, EventRules } from "./batch.js";
-import { BatchBuilder, onlyThose, type PlacedBatch, textAt } from "./batch-builder.js";
-import { checkEvent, checkText } from "./check-event.js";
+import type { KeyRequest } from "../keyring/known-key.js";
+import { engine } from "../sign/ed25519.js";
+import type { CheckedEvent, EventRules } from "./checked-event.js";
+import { EventBatch } from "./event-batch.js";
 import type { VerifyPool } from "./pool.js";
+import { isRightAt, type SignatureBatch } from "./signature-batch.js";
+import { Turns } from "./turns.js";
 
 /** How long the keys of one answer may take: two tries at a server, and a notary. */
 const KEYS_TIMEOUT_MS = 40_000;
-/** So few events are verified here sooner than a thread could start: an eighth of a millisecond each. */
+/** One that a thread works on, one that waits there, and one that is being made. */
+const BATCHES_PER_THREAD = 3;
+/** So few signatures are verified here sooner than a thread could start: a tenth of a millisecond each. */
 const MAX_HERE = 64;
-/** After so many the rest of the program has its turn. */
-const SLICE = 8;
-
-let lastSession = 0;
-
-/** The batches of one answer: they share the keys, and the searches for keys count as one. */
-export interface Session {
-  /** Tells the threads which batches belong together. */
-  readonly id: number;
-}
-
-/** What was found out of the events of a batch. */
-export interface CheckedBatch {
-  /** What is true of each; undefined where a key is needed first. */
-  readonly checked: readonly (CheckedEvent | undefined)[];
-  /** Those whose keys are not at hand. Nothing else of the batch is held with them. */
-  readonly keyless: KeylessBatch | undefined;
-}
-
-/** Events whose keys are not at hand. */
-export interface KeylessBatch {
-  /** The events. */
-  readonly batch: PlacedBatch;
-  /** The keys. */
-  readonly requests: readonly KeyRequest[];
-}
 
 /** Verifies events, a few here and many on all cores, with the keys of the key ring. */
 export class Verifier {
   readonly #keyring: Keyring;
   readonly #pool: VerifyPool;
-  readonly #keyOf: KeyOf = (server, keyId) => this.#keyring.peek(server, keyId);
 
   /** With where the keys are from, and the threads. */
   constructor(keyring: Keyring, pool: VerifyPool) {
     this.#keyring = keyring;
     this.#pool = pool;
+  }
+
+  /** A session of its own for the events of one answer. */
+  openSession(rules: EventRules): VerifySession {
+    return new VerifySession(rules, this.#keyring, this.#pool);
   }
 
   /**
@@ -59,153 +39,120 @@ export class Verifier {
    * @throws what the cancellation was given.
    */
   async check(
-    events: readonly JsonObject[],
+    events: readonly unknown[],
     rules: EventRules,
     cancellation: Cancellation,
   ): Promise<readonly CheckedEvent[]> {
-    if (events.length > MAX_HERE && !this.#pool.isBroken) return this.#checkMany(events, rules, cancellation);
-    const checkHere = (some: readonly JsonObject[]): Promise<CheckedEvent[]> =>
-      inSlices(some, (event) => checkEvent(event, rules, this.#keyOf), cancellation);
-    const checked = await checkHere(events);
-    const keyless = keylessOf(checked);
+    const session = this.openSession(rules);
+    const checked = await checkAll(events, session, cancellation);
+    const keyless = [...checked.keys()].filter((at) => checked[at]?.kind === "keyless");
     if (keyless.length === 0) return checked;
-    await this.#ask(keyRequests(checked, rules), cancellation);
-    const again = await checkHere(keyless.map((at) => events[at] as JsonObject));
-    return checked.map((each, at) => again[keyless.indexOf(at)] ?? each);
+    await session.askForKeys(checked, cancellation);
+    const again = await checkAll(
+      keyless.map((at) => events[at]),
+      session,
+      cancellation,
+    );
+    for (const [index, at] of keyless.entries()) checked[at] = again[index] as CheckedEvent;
+    return checked;
+  }
+}
+
+async function checkAll(
+  events: readonly unknown[],
+  session: VerifySession,
+  cancellation: Cancellation,
+): Promise<CheckedEvent[]> {
+  const turns = new Turns();
+  const checking: Promise<readonly CheckedEvent[]>[] = [];
+  const underWay = new Set<Promise<readonly CheckedEvent[]>>();
+  for (let at = 0; at < events.length; ) {
+    const batch = session.newBatch(events.length - at);
+    for (; at < events.length && !batch.isFull; at++) {
+      const pause = turns.breathe();
+      if (pause) await pause;
+      if (cancellation.aborted) throw cancellation.reason;
+      batch.add(events[at]);
+    }
+    const checked = session.check(batch, cancellation).finally(() => underWay.delete(checked));
+    checking.push(checked);
+    underWay.add(checked);
+    if (underWay.size === session.maxBatches) await Promise.race(underWay);
+  }
+  return (await Promise.all(checking)).flat();
+}
+
+/** The events of one answer: they share the keys, and the searches for keys count as one. */
+export class VerifySession {
+  readonly #rules: EventRules;
+  readonly #keyring: Keyring;
+  readonly #pool: VerifyPool;
+  /** The keys that were asked for. The key ring may forget some of them before the answer is over. */
+  readonly #keys = new Map<string, EventKey>();
+  readonly #keyOf: KeyOf = (server, keyId) =>
+    this.#keys.get(nameOf(server, keyId)) ?? this.#keyring.peek(server, keyId);
+
+  /** With what the events are held against, where the keys are from, and the threads. */
+  constructor(rules: EventRules, keyring: Keyring, pool: VerifyPool) {
+    this.#rules = rules;
+    this.#keyring = keyring;
+    this.#pool = pool;
   }
 
-  /** A session of its own for the batches of one answer. */
-  openSession(): Session {
-    lastSession += 1;
-    return { id: lastSession };
+  /** How many batches keep all threads at work; more would only be held. */
+  get maxBatches(): number {
+    return BATCHES_PER_THREAD * this.#pool.size;
+  }
+
+  /** A batch of about so many events. */
+  newBatch(count?: number): EventBatch {
+    return new EventBatch(this.#rules, this.#keyOf, count);
   }
 
   /**
-   * What is true of each event of a batch, by the keys that are at hand. The batches of one session share the keys.
+   * What is true of each event of a batch, by the keys that were at hand.
    *
    * @throws what the cancellation was given.
    */
-  async checkBatch(
-    batch: PlacedBatch,
-    rules: EventRules,
-    session: Session,
-    cancellation: Cancellation,
-  ): Promise<CheckedBatch> {
-    const checked = await this.#checkTexts(batch, rules, session, [], cancellation);
-    const keyless = keylessOf(checked);
-    if (keyless.length === 0) return { checked, keyless: undefined };
-    const requests = keyRequests(checked, rules);
-    return { checked: checked.map(unlessKeyless), keyless: { batch: onlyThose(batch, keyless), requests } };
+  async check(batch: EventBatch, cancellation: Cancellation): Promise<readonly CheckedEvent[]> {
+    return batch.checked(await this.#verify(batch.signatures(), cancellation));
   }
 
   /**
-   * What is true of the events whose keys were not at hand, once they have been asked for.
+   * Asks for the keys that these events need, so that another batch of them has what could be had.
    *
    * @throws what the cancellation was given.
    */
-  async checkKeyless(
-    { batch, requests }: KeylessBatch,
-    rules: EventRules,
-    session: Session,
-    cancellation: Cancellation,
-  ): Promise<readonly CheckedEvent[]> {
-    const keys = await this.#ask(requests, cancellation, session);
-    return this.#checkTexts(batch, rules, session, keys, cancellation);
+  async askForKeys(checked: readonly CheckedEvent[], { signal }: Cancellation): Promise<void> {
+    const { keyValidity: enforceValidity } = rulesOf(this.#rules.version);
+    const requests = checked.flatMap(({ needed = [], at = 0 }) =>
+      needed.map(({ server, keyId }): KeyRequest => ({ server, keyId, at, use: "event", enforceValidity })),
+    );
+    const found = await this.#keyring.keys(requests, { signal, timeout: KEYS_TIMEOUT_MS, onBehalfOf: this });
+    for (const { server, keyId } of requests) {
+      const key = found.get(server, keyId);
+      if (key) this.#keys.set(nameOf(server, keyId), key);
+    }
   }
 
-  async #checkTexts(
-    { bytes, ends }: Batch,
-    rules: EventRules,
-    session: Session,
-    keys: readonly KnownKey[],
-    cancellation: Cancellation,
-  ): Promise<readonly CheckedEvent[]> {
-    if (!this.#pool.isBroken) {
+  async #verify(signatures: SignatureBatch, cancellation: Cancellation): Promise<readonly boolean[]> {
+    const { length } = signatures.ends;
+    if (!this.#pool.isBroken && (length > MAX_HERE || this.#pool.isWorking)) {
       try {
-        return await this.#pool.check({ bytes, ends, ...rules, session: session.id, keys });
+        return await this.#pool.verify(signatures);
       } catch {
         // What cannot be done on a thread can be done here.
       }
     }
-    const texts = ends.map((_, at) => textAt({ bytes, ends }, at));
-    return inSlices(texts, (text) => checkText(text, rules, this.#keyOf), cancellation);
-  }
-
-  async #ask(
-    requests: readonly KeyRequest[],
-    { signal }: Cancellation,
-    onBehalfOf?: Session,
-  ): Promise<readonly KnownKey[]> {
-    const keys = await this.#keyring.keys(requests, { signal, timeout: KEYS_TIMEOUT_MS, onBehalfOf });
-    return [...new Set(requests.flatMap(({ server, keyId }) => keys.get(server, keyId) ?? []))];
-  }
-
-  async #checkMany(
-    events: readonly JsonObject[],
-    rules: EventRules,
-    cancellation: Cancellation,
-  ): Promise<readonly CheckedEvent[]> {
-    const session = this.openSession();
-    const builder = new BatchBuilder();
-    const all: CheckedEvent[] = [];
-    const checking: Promise<void>[] = [];
-    const take = ({ places }: PlacedBatch, checked: readonly (CheckedEvent | undefined)[]): void => {
-      for (const [at, each] of checked.entries()) if (each) all[places[at]?.index ?? 0] = each;
-    };
-    const check = async (batch: PlacedBatch): Promise<void> => {
-      const { checked, keyless } = await this.checkBatch(batch, rules, session, cancellation);
-      take(batch, checked);
-      if (keyless) take(keyless.batch, await this.checkKeyless(keyless, rules, session, cancellation));
-    };
-    for (const [index, event] of events.entries()) {
-      const text = JSON.stringify(event);
-      if (isTrue(text, event)) {
-        const full = builder.add(Buffer.from(text), { field: "", index });
-        if (full) checking.push(check(full));
-      } else all[index] = { kind: "invalid", eventId: undefined, reason: "it has a number that is too large" };
+    const turns = new Turns();
+    const isRight: boolean[] = [];
+    while (isRight.length < length) {
+      await turns.breathe();
+      if (cancellation.aborted) throw cancellation.reason;
+      isRight.push(isRightAt(signatures, isRight.length, engine));
     }
-    const last = builder.flush();
-    if (last) checking.push(check(last));
-    await Promise.all(checking);
-    return all;
+    return isRight;
   }
 }
 
-/** Whether a text says what the event does: `1e400`, which is read as Infinity, is written as null, and hashed otherwise. */
-function isTrue(text: string, event: JsonObject): boolean {
-  if (!text.includes("null")) return true;
-  let isTold = true;
-  JSON.stringify(event, (_key, value: unknown) => {
-    isTold &&= typeof value !== "number" || Number.isFinite(value);
-    return value;
-  });
-  return isTold;
-}
-
-/** Where the events are that no key is at hand for. */
-const keylessOf = (checked: readonly CheckedEvent[]): number[] =>
-  checked.flatMap(({ kind }, at) => (kind === "keyless" ? [at] : []));
-
-const keyRequests = (checked: readonly CheckedEvent[], { version }: EventRules): KeyRequest[] => {
-  const { keyValidity: enforceValidity } = rulesOf(version);
-  return checked.flatMap(({ needed = [], at = 0 }) =>
-    needed.map(({ server, keyId }): KeyRequest => ({ server, keyId, at, use: "event", enforceValidity })),
-  );
-};
-
-const unlessKeyless = (checked: CheckedEvent): CheckedEvent | undefined =>
-  checked.kind === "keyless" ? undefined : checked;
-
-async function inSlices<Item>(
-  items: readonly Item[],
-  check: (item: Item) => CheckedEvent,
-  cancellation: Cancellation,
-): Promise<CheckedEvent[]> {
-  const checked: CheckedEvent[] = [];
-  for (const item of items) {
-    if (checked.length > 0 && checked.length % SLICE === 0) await nextTurn();
-    if (cancellation.aborted) throw cancellation.reason;
-    checked.push(check(item));
-  }
-  return checked;
-}
+const nameOf = (server: string, keyId: string): string => `${server} ${keyId}`;

@@ -3,13 +3,13 @@ import type { JsonObject, JsonValue } from "../endpoint.js";
 import { cleanText } from "../errors.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
-import type { CheckedEvent } from "./batch.js";
-import type { Place } from "./batch-builder.js";
+import type { CheckedEvent } from "./checked-event.js";
+
 import { versionFault, versionNamedBy } from "./create-event.js";
 import type { StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
 import { type FetchElsewhere, fetchWhole } from "./repair.js";
-import { type SettledEvent, VerifiedEvents } from "./verified-events.js";
+import { type Place, type SettledEvent, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
 
 type Answer = Extract<Outcome, { kind: "answer" }>;

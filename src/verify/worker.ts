@@ -1,21 +1,16 @@
 import { parentPort } from "node:worker_threads";
-import { LRUCache } from "lru-cache";
-import type { BatchAnswer, BatchRequest } from "./batch.js";
-import { checkTexts } from "./check-event.js";
-import { KeysAtHand } from "./keys-at-hand.js";
+import { nativeEngine } from "../sign/ed25519-native.js";
 import { lowerPriority } from "./lower-priority.js";
+import type { PoolAnswer, PoolRequest } from "./pool.js";
+import { isRightAt } from "./signature-batch.js";
 
-/** Calls that are verified at the same time; the keys of an older one are asked for again. */
-const MAX_SESSIONS = 16;
+const engine = nativeEngine;
+// In plain JavaScript a thread would not be worth its start.
+if (!engine) throw new Error("This runtime has no Ed25519 of its own.");
 
 lowerPriority();
 
-const sessions = new LRUCache<number, KeysAtHand>({ max: MAX_SESSIONS });
-
-parentPort?.on("message", (request: BatchRequest) => {
-  const keys = sessions.get(request.session) ?? new KeysAtHand();
-  sessions.set(request.session, keys);
-  for (const key of request.keys) keys.add(key);
-  const answer: BatchAnswer = { id: request.id, events: checkTexts(request, keys.keyOf) };
+parentPort?.on("message", (request: PoolRequest) => {
+  const answer: PoolAnswer = { id: request.id, isRight: request.ends.map((_, at) => isRightAt(request, at, engine)) };
   parentPort?.postMessage(answer);
 });

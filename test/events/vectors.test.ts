@@ -10,8 +10,11 @@ import type { RoomVersion } from "../../src/events/room-versions.js";
 import { countersignEvent, signEvent } from "../../src/events/sign-event.js";
 import { type KeyOf, verifyEvent, verifyReadEventAsync } from "../../src/events/verify-event.js";
 import { decodeBase64 } from "../../src/sign/base64.js";
-import { canonicalFault, encodeCanonical } from "../../src/sign/canonical-json.js";
-import { type Ed25519Engine, nodeEngine, portableEngine, sodiumEngine } from "../../src/sign/ed25519.js";
+import { canonicalFault } from "../../src/sign/canonical-fault.js";
+import { encodeCanonical } from "../../src/sign/canonical-json.js";
+import { portableEngine } from "../../src/sign/ed25519.js";
+import type { Ed25519Engine } from "../../src/sign/ed25519-engine.js";
+import { nodeEngine, sodiumEngine } from "../../src/sign/ed25519-native.js";
 import { SigningKey } from "../../src/sign/signing-key.js";
 
 interface Vector {

@@ -1,12 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  canonicalFault,
-  canonicalJson,
-  compareCodePoints,
-  encodeCanonical,
-  sortedKeys,
-} from "../../src/sign/canonical-json.js";
+import { canonicalFault } from "../../src/sign/canonical-fault.js";
+import { canonicalJson, encodeCanonical } from "../../src/sign/canonical-json.js";
+import { compareCodePoints, sortedKeys } from "../../src/sign/canonical-order.js";
 
 const text = fc.string({ unit: "binary" });
 const key = fc.oneof(

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { nodeEngine, portableEngine, sodiumEngine } from "../../src/sign/ed25519.js";
+import { portableEngine } from "../../src/sign/ed25519.js";
+import { nodeEngine, sodiumEngine } from "../../src/sign/ed25519-native.js";
 import { isStrict } from "../../src/sign/ed25519-strictness.js";
 
 const P = 2n ** 255n - 19n;

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import nacl from "tweetnacl";
 import { describe, expect, it } from "vitest";
-import { type Ed25519Engine, engine, nodeEngine, portableEngine, sodiumEngine } from "../../src/sign/ed25519.js";
+import { engine, portableEngine } from "../../src/sign/ed25519.js";
+import type { Ed25519Engine } from "../../src/sign/ed25519-engine.js";
+import { nodeEngine, sodiumEngine } from "../../src/sign/ed25519-native.js";
 
 const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const P = 2n ** 255n - 19n;

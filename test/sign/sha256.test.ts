@@ -14,14 +14,14 @@ describe("SHA-256", () => {
     ["abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
   ])("is the hash of %j that FIPS 180-2 says, in both implementations", (text, hash) => {
     for (const implementation of [sha256, portableSha256]) {
-      expect(Buffer.from(implementation(utf8Bytes(text))).toString("hex")).toBe(hash);
+      expect(Buffer.from(implementation(utf8Bytes(text)), "base64").toString("hex")).toBe(hash);
     }
   });
 
   it("is the same in both implementations", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        expect([...portableSha256(bytes)]).toEqual([...sha256(bytes)]);
+        expect(portableSha256(bytes)).toBe(sha256(bytes));
       }),
     );
   });

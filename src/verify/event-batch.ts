@@ -1,0 +1,80 @@
+import type { EventKey, KeyOf } from "../events/verify-event.js";
+import { beginCheck, endCheck } from "./check-event.js";
+import type { CheckedEvent, EventRules } from "./checked-event.js";
+import { type SignatureBatch, SignatureBatchBuilder } from "./signature-batch.js";
+
+/** A hundredth of a second's work for a thread: worth its while, and little to be held meanwhile. */
+const MAX_EVENTS = 128;
+const MAX_BYTES = 256 * 1024;
+
+/**
+ * Events whose signatures are verified together. All else about an event is found out when it is added, and little of it
+ * is held: nearly all events hold.
+ */
+export class EventBatch {
+  readonly #rules: EventRules;
+  readonly #keyOf: KeyOf;
+  readonly #events: unknown[] = [];
+  /** What is true of each event if its signatures are right. */
+  readonly #expected: CheckedEvent[] = [];
+  /** Where the signatures of each event end among all. */
+  readonly #ends: number[] = [];
+  readonly #signatures: SignatureBatchBuilder;
+
+  /** With what the events are held against, the keys that are at hand, and how many events there will be, if that is known. */
+  constructor(rules: EventRules, keyOf: KeyOf, count: number = MAX_EVENTS) {
+    this.#rules = rules;
+    this.#keyOf = remembering(keyOf);
+    this.#signatures = new SignatureBatchBuilder(Math.min(count, MAX_EVENTS));
+  }
+
+  /** How many events there are. */
+  get size(): number {
+    return this.#events.length;
+  }
+
+  /** Whether it is large enough to be verified. */
+  get isFull(): boolean {
+    return this.size >= MAX_EVENTS || this.#signatures.length >= MAX_BYTES;
+  }
+
+  /** Adds an event, which may be anything. */
+  add(event: unknown): void {
+    const expected = beginCheck(event, this.#rules, this.#keyOf, (check) => {
+      const { read, trials } = check;
+      for (const { key, signature } of trials) {
+        if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
+      }
+      return endCheck(check, this.#rules);
+    });
+    this.#events.push(event);
+    this.#expected.push(expected);
+    this.#ends.push(this.#signatures.count);
+  }
+
+  /** The signatures for which there are keys. */
+  signatures(): SignatureBatch {
+    return this.#signatures.build();
+  }
+
+  /** What is true of each event, when it is known of the signatures which are right. */
+  checked(isRight: readonly boolean[]): readonly CheckedEvent[] {
+    if (!isRight.includes(false)) return this.#expected;
+    return this.#expected.map((expected, at) => {
+      const ofEvent = isRight.slice(this.#ends[at - 1] ?? 0, this.#ends[at]);
+      if (!ofEvent.includes(false)) return expected;
+      return beginCheck(this.#events[at], this.#rules, this.#keyOf, (check) => endCheck(check, this.#rules, ofEvent));
+    });
+  }
+}
+
+/** Keys that are the same whenever they are looked up. */
+function remembering(keyOf: KeyOf): KeyOf {
+  const byServer = new Map<string, Map<string, EventKey | undefined>>();
+  return (server, keyId) => {
+    let keys = byServer.get(server);
+    if (!keys) byServer.set(server, (keys = new Map()));
+    if (!keys.has(keyId)) keys.set(keyId, keyOf(server, keyId));
+    return keys.get(keyId);
+  };
+}
