@@ -1,5 +1,4 @@
 import { NameError } from "../errors.js";
-import { urlSafe } from "../sign/base64.js";
 import { sha256 } from "../sign/sha256.js";
 import { withEncodedEvent } from "./encode-event.js";
 import { checkObject } from "./redact-event.js";
@@ -38,15 +37,15 @@ export function eventIdOf(event: object, version: RoomVersion): string {
   const rules = rulesOf(version);
   const fields = checkObject(event);
   if (rules.eventIds !== "inEvent") {
-    return withEncodedEvent(fields, rules, ({ signed }) => eventIdOfHash(sha256(signed), rules));
+    return withEncodedEvent(fields, rules, ({ signed }) => hashedEventId(signed, rules));
   }
   if (isEventIdWithServer(fields.event_id)) return fields.event_id;
   throw new NameError("ERR_EVENT_ID", 'The event has no event_id of the form "$opaque:domain".');
 }
 
-/** The event id that is made of a reference hash in unpadded Base64, from room version 3 on. */
-export function eventIdOfHash(hash: string, { eventIds }: RoomVersionRules): string {
-  return `$${eventIds === "base64" ? hash : urlSafe(hash)}`;
+/** The event id that is made of what the reference hash is of, from room version 3 on. */
+export function hashedEventId(signed: Uint8Array, { eventIds }: RoomVersionRules): string {
+  return `$${sha256(signed, eventIds === "base64" ? "base64" : "base64url")}`;
 }
 
 /** Whether a value is an event id of room versions 1 and 2, which name the server that made the event. */

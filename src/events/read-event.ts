@@ -3,7 +3,7 @@ import { decodeAnyBase64, encodeBase64 } from "../sign/base64.js";
 import { sha256 } from "../sign/sha256.js";
 import { type EncodedEvent, withEncodedEvent } from "./encode-event.js";
 import { faultText, formFault, sizeFault } from "./event-fault.js";
-import { eventIdOfHash } from "./hash-event.js";
+import { hashedEventId } from "./hash-event.js";
 import { isObject, redact } from "./redact-event.js";
 import { type RequiredSigner, signersOf } from "./required-signers.js";
 import { type RoomVersion, type RoomVersionRules, roomVersions, rulesOf } from "./room-versions.js";
@@ -117,7 +117,7 @@ function readEncoded(fields: JsonObject, encoded: EncodedEvent, version: RoomVer
 }
 
 function eventId(event: JsonObject, signed: Uint8Array, rules: RoomVersionRules): string {
-  return rules.eventIds === "inEvent" ? (event.event_id as string) : eventIdOfHash(sha256(signed), rules);
+  return rules.eventIds === "inEvent" ? (event.event_id as string) : hashedEventId(signed, rules);
 }
 
 /** "Base64-decoded, and the two are compared": there is padding, and some wrote the URL-safe alphabet. */
@@ -128,7 +128,9 @@ function isHash(text: string, right: string): boolean {
 }
 
 function signaturesOf(signatures: JsonObject, signers: readonly RequiredSigner[]): EventSignature[] {
-  if (signers.length > 0) return signers.flatMap(({ server }) => signaturesBy(signatures, server, true));
+  const [first] = signers;
+  if (first && signers.length === 1) return signaturesBy(signatures, first.server, true);
+  if (first) return signers.flatMap(({ server }) => signaturesBy(signatures, server, true));
   return Object.keys(signatures)
     .slice(0, MAX_SIGNATURES)
     .flatMap((server) => signaturesBy(signatures, server, false))

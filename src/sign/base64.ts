@@ -22,12 +22,7 @@ function withoutPadding(text: string): string {
 
 /** Encodes as URL-safe unpadded Base64. Specification: Appendices, "URL-safe unpadded Base64". */
 export function encodeUrlSafeBase64(bytes: Uint8Array): string {
-  return urlSafe(encodeBase64(bytes));
-}
-
-/** The same in the URL-safe alphabet. */
-export function urlSafe(base64: string): string {
-  return base64.replaceAll("+", "-").replaceAll("/", "_");
+  return encodeBase64(bytes).replaceAll("+", "-").replaceAll("/", "_");
 }
 
 /**
@@ -40,7 +35,9 @@ export function decodeBase64(text: unknown): Uint8Array | undefined {
 
 /** Decodes Base64 of either alphabet, with or without padding; undefined for anything else. */
 export function decodeAnyBase64(text: unknown): Uint8Array | undefined {
-  return isAnyBase64(text) ? decode(text.replaceAll("-", "+").replaceAll("_", "/")) : undefined;
+  if (!isAnyBase64(text)) return undefined;
+  // Node's Buffer reads both.
+  return decode(NodeBuffer ? text : text.replaceAll("-", "+").replaceAll("_", "/"));
 }
 
 /** Whether a value is Base64 of either alphabet, with or without padding. */

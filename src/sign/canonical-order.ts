@@ -24,8 +24,10 @@ export const isBelowSurrogates = (text: string): boolean => !/[\ud800-\uffff]/.t
 /** The object's own keys in canonical order. Of keys that are known, nobody looks whether they are below the surrogates. */
 export function sortedKeys(object: object, known: { has(key: string): boolean } = new Set()): string[] {
   const keys = Object.keys(object);
-  if (keys.every((key) => known.has(key) || isBelowSurrogates(key))) sortByUnits(keys);
-  else keys.sort(compareCodePoints);
+  for (const key of keys) {
+    if (!known.has(key) && !isBelowSurrogates(key)) return keys.sort(compareCodePoints);
+  }
+  sortByUnits(keys);
   return keys;
 }
 

@@ -3,8 +3,8 @@ import { beginCheck, endCheck } from "./check-event.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
 import { type SignatureBatch, SignatureBatchBuilder } from "./signature-batch.js";
 
-/** A hundredth of a second's work for a thread: worth its while, and little to be held meanwhile. */
-const MAX_EVENTS = 128;
+/** Some milliseconds' work for a thread: worth its while, and little to be held meanwhile. */
+const MAX_EVENTS = 64;
 const MAX_BYTES = 256 * 1024;
 
 /**
@@ -38,8 +38,8 @@ export class EventBatch {
     return this.size >= MAX_EVENTS || this.#signatures.length >= MAX_BYTES;
   }
 
-  /** Adds an event, which may be anything. */
-  add(event: unknown): void {
+  /** Adds an event, which may be anything; whether some of its keys are missing. */
+  add(event: unknown): boolean {
     const expected = beginCheck(event, this.#rules, this.#keyOf, (check) => {
       const { read, trials } = check;
       for (const { key, signature } of trials) {
@@ -50,6 +50,7 @@ export class EventBatch {
     this.#events.push(event);
     this.#expected.push(expected);
     this.#ends.push(this.#signatures.count);
+    return expected.kind === "keyless";
   }
 
   /** The signatures for which there are keys. */
@@ -72,8 +73,8 @@ export class EventBatch {
 function remembering(keyOf: KeyOf): KeyOf {
   const byServer = new Map<string, Map<string, EventKey | undefined>>();
   return (server, keyId) => {
-    let keys = byServer.get(server);
-    if (!keys) byServer.set(server, (keys = new Map()));
+    const keys = byServer.get(server) ?? new Map<string, EventKey | undefined>();
+    byServer.set(server, keys);
     if (!keys.has(keyId)) keys.set(keyId, keyOf(server, keyId));
     return keys.get(keyId);
   };

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { TransportError } from "../errors.js";
+import { textOf } from "../sign/utf8.js";
 import { InvalidJson } from "../validate/parse-json.js";
 import { JsonSplitter, type SplitElement } from "../validate/split-json.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
@@ -11,7 +12,7 @@ import { type Place, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
 
 /** What may be verified at a time: enough for each thread to have work. Beyond it nothing more is read. */
-const BYTES_PER_BATCH = 160 * 1024;
+const BYTES_PER_BATCH = 100 * 1024;
 /** What may wait for keys besides, in bytes. */
 const MAX_WAITING = 16 * 1024 * 1024;
 /** What a batch that waits takes beside its events. */
@@ -24,6 +25,7 @@ const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
 /** What is split at once, in bytes. */
 const PIECE_BYTES = 16 * 1024;
 
+const EMPTY = new Uint8Array(0);
 const OVER = new Error("Nothing more of the answer is wanted");
 
 /** How far the reading of an answer has come. */
@@ -69,8 +71,8 @@ export interface ReadStream {
 /** An event of the answer, parsed, and where it was. */
 interface ReadEvent extends Place {
   readonly event: JsonObject;
-  /** The event's text. */
-  readonly text: Uint8Array;
+  /** A copy of its text, where keys of it are missing. */
+  readonly text?: Uint8Array | undefined;
 }
 
 /** Events that are verified together. */
@@ -83,7 +85,7 @@ interface Batch {
 
 /** Events that wait for keys. They are held as texts, for as objects they could take ten times the memory. */
 interface Keyless {
-  readonly events: readonly Omit<ReadEvent, "event">[];
+  readonly events: readonly (Place & { readonly text: Uint8Array })[];
   readonly checked: readonly CheckedEvent[];
   readonly bytes: number;
 }
@@ -165,9 +167,9 @@ export async function readEventStream(
       const some: ReadEvent[] = [];
       for (const { text, ...place } of texts) {
         await turns.breathe();
-        const event = parse(text) as JsonObject;
+        const event = JSON.parse(textOf(text)) as JsonObject;
         checks.add(event);
-        some.push({ event, text, ...place });
+        some.push({ event, ...place });
       }
       await inTurn(some, await session.check(checks, reading));
     } finally {
@@ -186,20 +188,25 @@ export async function readEventStream(
     underWay.add(verifying);
     batch = undefined;
   };
-  const add = ({ field, index, bytes: text }: SplitElement): InvalidJson | undefined => {
+  const add = ({ field, index, bytes: text }: SplitElement, event: JsonValue | undefined): void => {
     count += 1;
     if (!text) {
       events.leaveOut({ field, index }, "it is too large");
-      return undefined;
+      return;
     }
-    const event = parse(text);
-    if (event instanceof InvalidJson) return event;
     batch ??= { checks: session.newBatch(), events: [], bytes: 0 };
-    batch.checks.add(event);
-    batch.events.push({ event: event as JsonObject, text, field, index });
+    const isKeyless = batch.checks.add(event);
+    batch.events.push({ event: event as JsonObject, field, index, text: isKeyless ? text.slice() : undefined });
     batch.bytes += text.length;
     if (batch.checks.isFull || batch.bytes >= MAX_BATCH_BYTES) send();
-    return undefined;
+  };
+  /** Waits until half of it is done: to wake up for each batch would cost more than it is worth. */
+  const enoughRoom = async (): Promise<void> => {
+    while ((bytesBeingVerified > maxBeingVerified / 2 || bytesWaiting > MAX_WAITING) && !reading.aborted) {
+      await new Promise<void>((resolve) => {
+        roomMade = resolve;
+      });
+    }
   };
   const read = async (): Promise<InvalidJson | "tooLarge" | undefined> => {
     for await (const chunk of chunks) {
@@ -208,18 +215,13 @@ export async function readEventStream(
       for (const piece of piecesOf(chunk)) {
         const elements = splitter.push(piece);
         if (elements instanceof InvalidJson) return elements;
-        for (const element of elements) {
-          const fault = add(element);
-          if (fault) return fault;
-        }
+        const values = parseAll(elements);
+        if (values instanceof InvalidJson) return values;
+        for (const [at, element] of elements.entries()) add(element, values[at]);
         const pause = turns.breathe();
         if (pause) await pause;
       }
-      while ((bytesBeingVerified > maxBeingVerified || bytesWaiting > MAX_WAITING) && !reading.aborted) {
-        await new Promise<void>((resolve) => {
-          roomMade = resolve;
-        });
-      }
+      if (bytesBeingVerified > maxBeingVerified || bytesWaiting > MAX_WAITING) await enoughRoom();
       if (reading.aborted) return undefined;
     }
     arrived();
@@ -257,19 +259,36 @@ export async function readEventStream(
   return { skeleton, events };
 }
 
-function parse(text: Uint8Array): JsonValue | InvalidJson {
+/** The value of each element; undefined where there is no text of it. */
+function parseAll(elements: readonly SplitElement[]): (JsonValue | undefined)[] | InvalidJson {
+  const values: (JsonValue | undefined)[] = [];
   try {
-    return JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.byteLength).toString("utf8"));
+    for (let at = 0; at < elements.length; ) {
+      const from = at;
+      const first = elements[at++]?.bytes;
+      // Those that lie side by side are parsed at once: only a comma and white space are between them.
+      while (first && elements[at]?.bytes?.buffer === first.buffer && elements[at]?.field === elements[from]?.field)
+        at++;
+      const last = elements[at - 1]?.bytes;
+      if (!first || !last) values.push(undefined);
+      else {
+        const length = last.byteOffset + last.length - first.byteOffset;
+        const parsed = JSON.parse(`[${textOf(new Uint8Array(first.buffer, first.byteOffset, length))}]`) as JsonValue[];
+        if (parsed.length !== at - from) return new InvalidJson("not JSON");
+        values.push(...parsed);
+      }
+    }
   } catch {
     return new InvalidJson("not JSON");
   }
+  return values;
 }
 
-/** With copies of the texts: what they are views of is much larger. */
+/** What is left of events that wait for keys. */
 function keylessOf(events: readonly ReadEvent[], checked: readonly CheckedEvent[]): Keyless | undefined {
   if (events.length === 0) return undefined;
-  const copies = events.map(({ field, index, text }) => ({ field, index, text: text.slice() }));
-  return { events: copies, checked, bytes: copies.reduce((sum, { text }) => sum + text.length, WAITING_BYTES) };
+  const texts = events.map(({ field, index, text = EMPTY }) => ({ field, index, text }));
+  return { events: texts, checked, bytes: texts.reduce((sum, { text }) => sum + text.length, WAITING_BYTES) };
 }
 
 function* piecesOf(chunk: Uint8Array): Iterable<Uint8Array> {

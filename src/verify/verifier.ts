@@ -15,7 +15,7 @@ const KEYS_TIMEOUT_MS = 40_000;
 /** One that a thread works on, one that waits there, and one that is being made. */
 const BATCHES_PER_THREAD = 3;
 /** So few signatures are verified here sooner than a thread could start: a tenth of a millisecond each. */
-const MAX_HERE = 64;
+const MAX_HERE = 32;
 
 /** Verifies events, a few here and many on all cores, with the keys of the key ring. */
 export class Verifier {

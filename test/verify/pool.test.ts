@@ -98,7 +98,7 @@ describe("threads", () => {
 
   test("end when there has been no work for a while, and start again when there is", async () => {
     const all = events(100);
-    const pool = poolOf(worker);
+    const pool = poolOf(worker, 1);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     expect(await kindsBy(pool, all)).toEqual(expected(all));
     vi.advanceTimersByTime(5_000);
