@@ -77,6 +77,34 @@ describe("canonicalJson", () => {
     expect(canonicalJson(JSON.parse(input))).toBe(expected);
   });
 
+  it("may be asked for by a getter of what is being encoded", () => {
+    const inner = { b: "x".repeat(20_000), a: 1 };
+    const outer = {
+      a: "before",
+      get m() {
+        return canonicalJson(inner);
+      },
+      z: "after",
+    };
+    expect(canonicalJson(outer)).toBe(oracle({ ...outer }));
+    expect(() =>
+      canonicalJson({
+        a: 1,
+        get b() {
+          throw new Error("no");
+        },
+      }),
+    ).toThrow("no");
+    expect(canonicalJson(inner)).toBe(oracle(inner));
+  });
+
+  it.each(["x", "é", "日", "😀", '"', "\u0001"])("takes a text of any length of %j", (char) => {
+    for (const length of [0, 1, 8_190, 8_192, 300_000]) {
+      const value = { text: char.repeat(length), after: [true, 1] };
+      expect(canonicalJson(value)).toBe(oracle(value));
+    }
+  });
+
   it("is parsed back to the same value, and is its own canonical form", () => {
     fc.assert(
       fc.property(json, (value) => {

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../src/endpoint.js";
+import { signEvent } from "../../src/events/sign-event.js";
+import { type EventKey, verifyEvent } from "../../src/events/verify-event.js";
+import { SigningKey } from "../../src/index.js";
+import { engine } from "../../src/sign/ed25519.js";
+import { EventBatch } from "../../src/verify/event-batch.js";
+import { isRightAt } from "../../src/verify/signature-batch.js";
+
+const server = "a.example";
+const key = SigningKey.generate();
+const publicKey = new Uint8Array(Buffer.from(key.publicKey, "base64"));
+const rules = { version: "10", roomId: "!r:a.example" } as const;
+
+function anEvent(at: number, more: JsonObject = {}, signer: string = server): JsonObject {
+  const event: JsonObject = {
+    type: "m.room.message",
+    sender: "@u:a.example",
+    room_id: rules.roomId,
+    content: { body: `No. ${at} – “é😀”` },
+    origin_server_ts: at,
+    depth: at,
+    prev_events: [],
+    auth_events: [],
+    ...more,
+  };
+  return signEvent(event, rules.version, signer, key);
+}
+
+const withSignature = (event: JsonObject, signature: string): JsonObject => ({
+  ...event,
+  signatures: { [server]: { [key.keyId]: signature } },
+});
+
+const right = (batch: EventBatch): boolean[] => {
+  const signatures = batch.signatures();
+  return signatures.ends.map((_, at) => isRightAt(signatures, at, engine));
+};
+
+/** Of each kind some, in no order. */
+const events: unknown[] = Array.from({ length: 60 }, (_, at) => {
+  const event = anEvent(at);
+  const kinds: unknown[] = [
+    event,
+    withSignature(event, Buffer.alloc(64, at).toString("base64")),
+    withSignature(event, "AAAA"),
+    { ...event, content: { body: "changed" } },
+    { ...event, depth: at + 1 },
+    anEvent(at, { sender: "@u:unknown.example" }, "unknown.example"),
+    { ...anEvent(at), signatures: {} },
+    { ...event, room_id: 5 },
+    [event],
+    at,
+    null,
+    anEvent(at, { content: { body: "x".repeat(60_000) } }),
+  ];
+  return kinds[(at * 7) % kinds.length];
+});
+
+describe("a batch of events", () => {
+  test("is found to be what each of its events is found to be alone, in their order", () => {
+    const keyOf = (name: string): EventKey | undefined => (name === server ? { publicKey } : undefined);
+    const batch = new EventBatch(rules, keyOf);
+    for (const event of events) batch.add(event);
+    const checked = batch.checked(right(batch));
+    expect(checked).toHaveLength(events.length);
+    for (const [at, event] of events.entries()) {
+      const alone = verifyEvent(event, rules.version, keyOf);
+      const isKeyless = alone.kind === "invalid" && alone.missingKeys.length > 0;
+      expect(checked[at]).toMatchObject({ kind: isKeyless ? "keyless" : alone.kind, eventId: alone.eventId });
+    }
+    expect(new Set(checked.map(({ kind }) => kind))).toEqual(new Set(["valid", "invalid", "redacted", "keyless"]));
+  });
+
+  test("is judged by the keys with which it began, though others come meanwhile", () => {
+    let known: EventKey | undefined = { publicKey };
+    const batch = new EventBatch(rules, () => known);
+    batch.add(anEvent(1));
+    batch.add(withSignature(anEvent(2), Buffer.alloc(64).toString("base64")));
+    known = undefined;
+    batch.add(anEvent(3));
+    expect(batch.checked(right(batch)).map(({ kind }) => kind)).toEqual(["valid", "invalid", "valid"]);
+  });
+
+  test("holds events of another room to be none of this one, whoever signed them", () => {
+    const batch = new EventBatch({ ...rules, roomId: "!other:a.example" }, () => ({ publicKey }));
+    batch.add(anEvent(1));
+    expect(batch.checked(right(batch))).toEqual([
+      { kind: "invalid", eventId: undefined, reason: "it is of another room" },
+    ]);
+  });
+});
