@@ -38,19 +38,18 @@ export class EventBatch {
     return this.size >= MAX_EVENTS || this.#signatures.length >= MAX_BYTES;
   }
 
-  /** Adds an event, which may be anything; whether some of its keys are missing. */
+  /** Adds an event, which may be anything; whether it may turn out to be keyless. */
   add(event: unknown): boolean {
-    const expected = beginCheck(event, this.#rules, this.#keyOf, (check) => {
+    return beginCheck(event, this.#rules, this.#keyOf, (check) => {
       const { read, trials } = check;
       for (const { key, signature } of trials) {
         if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
       }
-      return endCheck(check, this.#rules);
+      this.#events.push(event);
+      this.#expected.push(endCheck(check, this.#rules));
+      this.#ends.push(this.#signatures.count);
+      return trials.some(({ without }) => without === "missing");
     });
-    this.#events.push(event);
-    this.#expected.push(expected);
-    this.#ends.push(this.#signatures.count);
-    return expected.kind === "keyless";
   }
 
   /** The signatures for which there are keys. */

@@ -11,13 +11,13 @@ import { Turns } from "./turns.js";
 import { type Place, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
 
-/** What may be verified at a time: enough for each thread to have work. Beyond it nothing more is read. */
+/** What may be verified at a time, for each batch that the threads may have: a little more than its events. */
 const BYTES_PER_BATCH = 100 * 1024;
 /** What may wait for keys besides, in bytes. */
 const MAX_WAITING = 16 * 1024 * 1024;
 /** What a batch that waits takes beside its events. */
 const WAITING_BYTES = 16 * 1024;
-/** What a batch has, in bytes of its events. */
+/** What a batch has at most, in bytes of its events. */
 const MAX_BATCH_BYTES = 256 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
@@ -25,7 +25,6 @@ const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
 /** What is split at once, in bytes. */
 const PIECE_BYTES = 16 * 1024;
 
-const EMPTY = new Uint8Array(0);
 const OVER = new Error("Nothing more of the answer is wanted");
 
 /** How far the reading of an answer has come. */
@@ -195,8 +194,8 @@ export async function readEventStream(
       return;
     }
     batch ??= { checks: session.newBatch(), events: [], bytes: 0 };
-    const isKeyless = batch.checks.add(event);
-    batch.events.push({ event: event as JsonObject, field, index, text: isKeyless ? text.slice() : undefined });
+    const mayBeKeyless = batch.checks.add(event);
+    batch.events.push({ event: event as JsonObject, field, index, text: mayBeKeyless ? text.slice() : undefined });
     batch.bytes += text.length;
     if (batch.checks.isFull || batch.bytes >= MAX_BATCH_BYTES) send();
   };
@@ -287,7 +286,7 @@ function parseAll(elements: readonly SplitElement[]): (JsonValue | undefined)[] 
 /** What is left of events that wait for keys. */
 function keylessOf(events: readonly ReadEvent[], checked: readonly CheckedEvent[]): Keyless | undefined {
   if (events.length === 0) return undefined;
-  const texts = events.map(({ field, index, text = EMPTY }) => ({ field, index, text }));
+  const texts = events.map(({ field, index, text }) => ({ field, index, text: text as Uint8Array }));
   return { events: texts, checked, bytes: texts.reduce((sum, { text }) => sum + text.length, WAITING_BYTES) };
 }
 

@@ -149,11 +149,12 @@ export class VerifyPool {
     if (thread.jobs.size === 0) thread.worker.unref();
     job?.resolve(isRight);
     this.#assign();
-    if (this.#waiting.length === 0 && !this.isWorking) this.#armIdle();
+    this.#armIdle();
   }
 
   #armIdle(): void {
     clearTimeout(this.#endIdle);
+    if (this.#isClosed || this.#waiting.length > 0 || this.isWorking) return;
     this.#endIdle = setTimeout(() => {
       for (const thread of this.#threads) {
         this.#threads.delete(thread);
@@ -167,6 +168,7 @@ export class VerifyPool {
     this.#threads.delete(thread);
     for (const job of thread.jobs.values()) job.reject(error);
     thread.jobs.clear();
+    this.#armIdle();
     if (this.#threads.size > 0 && !this.#failed) return;
     for (const job of this.#waiting.splice(0)) job.reject(error);
   }

@@ -75,6 +75,8 @@ async function checkAll(
       batch.add(events[at]);
     }
     const checked = session.check(batch, cancellation).finally(() => underWay.delete(checked));
+    // Nobody waits for it any more when we throw.
+    checked.catch(() => {});
     checking.push(checked);
     underWay.add(checked);
     if (underWay.size === session.maxBatches) await Promise.race(underWay);

@@ -2,7 +2,8 @@ import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Cancellation } from "../../src/cancellation.js";
-import type { Keyring } from "../../src/keyring/keyring.js";
+import { addHashes } from "../../src/events/sign-event.js";
+import type { KeyAnswer, Keyring } from "../../src/keyring/keyring.js";
 import { InvalidJson } from "../../src/validate/parse-json.js";
 import { readEventStream } from "../../src/verify/event-stream.js";
 import { VerifyPool } from "../../src/verify/pool.js";
@@ -12,7 +13,11 @@ import { Verifier } from "../../src/verify/verifier.js";
 const verifier = new Verifier({ peek: () => undefined } as unknown as Keyring, new VerifyPool());
 
 /** What becomes of a document that comes in pieces: refused, or so many elements and the rest. */
-async function readPieces(text: string, size: number): Promise<"refused" | { dropped: string[]; skeleton: unknown }> {
+async function readPieces(
+  text: string,
+  size: number,
+  by: Verifier = verifier,
+): Promise<"refused" | { dropped: string[]; skeleton: unknown }> {
   const bytes = Buffer.from(text);
   const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
     bytes.subarray(at * size, (at + 1) * size),
@@ -30,7 +35,7 @@ async function readPieces(text: string, size: number): Promise<"refused" | { dro
       progress: () => {},
       arrived: () => {},
     },
-    verifier,
+    by,
     new Cancellation(),
   );
   if (read === "tooLarge" || read instanceof InvalidJson) return "refused";
@@ -86,4 +91,32 @@ test.each([
   '{"pdus":[{}}{,{}]}',
 ])("elements that are JSON only side by side, or not even so, are refused: %s", async (text) => {
   for (const pieceSize of [1, 5, 100]) expect(await readPieces(text, pieceSize)).toBe("refused");
+});
+
+test("an invite of a third party, of whose signatures one is wrong and one has no key, is dropped (bug: it ended the call)", async () => {
+  const known = { publicKey: new Uint8Array(32).fill(7) };
+  const keyring = {
+    peek: (server: string) => (server === "known.example" ? known : undefined),
+    keys: async () => ({ get: () => undefined, missing: [] }) satisfies KeyAnswer,
+  } as unknown as Keyring;
+  const invite = addHashes(
+    {
+      type: "m.room.member",
+      sender: "@u:a.example",
+      state_key: "@v:b.example",
+      room_id: "!r:a.example",
+      content: { membership: "invite", third_party_invite: { signed: {} } },
+      origin_server_ts: 1,
+      depth: 1,
+      prev_events: [],
+      auth_events: [],
+      signatures: {
+        "known.example": { "ed25519:a": "A".repeat(86) },
+        "unknown.example": { "ed25519:b": "A".repeat(86) },
+      },
+    },
+    "10",
+  );
+  const read = await readPieces(JSON.stringify({ pdus: [1, invite] }), 50, new Verifier(keyring, new VerifyPool()));
+  expect(read).toEqual({ dropped: ["$.pdus[0]", "$.pdus[1]"], skeleton: { pdus: [] } });
 });

@@ -167,6 +167,29 @@ describe("where threads cannot be started", () => {
   });
 });
 
+test.each([5, 15, 30])(
+  "a check that is called off after %d ms leaves no rejection behind (bug: it ended the process)",
+  async (ms) => {
+    const all = events(700);
+    const reason = new Error("enough");
+    const unhandled: unknown[] = [];
+    const onUnhandled = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", onUnhandled);
+    for (const pool of [poolOf(new URL("verify/none.js", built)), poolOf(worker)]) {
+      await kindsBy(pool, all.slice(0, 100));
+      const cancellation = new Cancellation();
+      setTimeout(() => {
+        cancellation.abort(reason);
+        void pool.close();
+      }, ms);
+      await new Verifier(keyring(), pool).check(all, rules, cancellation).catch((error) => expect(error).toBe(reason));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    process.off("unhandledRejection", onUnhandled);
+    expect(unhandled).toEqual([]);
+  },
+);
+
 describe("a process with threads", () => {
   const source = (pool: string): string => `
     import { VerifyPool } from ${JSON.stringify(new URL("verify/pool.js", built).href)};
