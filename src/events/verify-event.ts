@@ -163,15 +163,15 @@ export function verdictOn(read: ReadEvent, trials: readonly Trial[], results: re
   const groups = requiredSigners.length > 0 ? requiredSigners.map(({ server }) => server) : [undefined];
   for (const server of groups) {
     const own = trials.filter(({ signature }) => server === undefined || signature.server === server);
-    const who = server === undefined ? "any server" : quoted(server);
-    if (own.length === 0) return invalid(`it has no signature of ${who}`);
+    const who = (): string => (server === undefined ? "any server" : quoted(server));
+    if (own.length === 0) return invalid(`it has no signature of ${who()}`);
     if (own.some((trial) => results[trials.indexOf(trial)])) continue;
     const unknown = own.filter(({ without }) => without === "missing").map(({ signature }) => signature);
     if (unknown.length === 0) {
       const bad = own.find(({ without }) => without === "unusable");
       if (bad) return unusable(bad);
       const isLate = own.every(({ without }) => without === "expired");
-      return invalid(isLate ? `the keys of ${who} had expired` : `no signature of ${who} is right`);
+      return invalid(isLate ? `the keys of ${who()} had expired` : `no signature of ${who()} is right`);
     }
     missing.push(...unknown.map(({ server, keyId }) => ({ server, keyId })));
   }

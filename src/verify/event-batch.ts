@@ -15,6 +15,8 @@ export class EventBatch {
   readonly #rules: EventRules;
   readonly #keyOf: KeyOf;
   readonly #events: unknown[] = [];
+  /** The keys that were looked up for each event, in that order: others may be known by the time it is judged. */
+  readonly #keys: (readonly (EventKey | undefined)[])[] = [];
   /** What is true of each event if its signatures are right. */
   readonly #expected: CheckedEvent[] = [];
   /** Where the signatures of each event end among all. */
@@ -24,7 +26,7 @@ export class EventBatch {
   /** With what the events are held against, the keys that are at hand, and how many events there will be, if that is known. */
   constructor(rules: EventRules, keyOf: KeyOf, count: number = MAX_EVENTS) {
     this.#rules = rules;
-    this.#keyOf = remembering(keyOf);
+    this.#keyOf = keyOf;
     this.#signatures = new SignatureBatchBuilder(Math.min(count, MAX_EVENTS));
   }
 
@@ -40,12 +42,19 @@ export class EventBatch {
 
   /** Adds an event, which may be anything; whether it may turn out to be keyless. */
   add(event: unknown): boolean {
-    return beginCheck(event, this.#rules, this.#keyOf, (check) => {
+    const keys: (EventKey | undefined)[] = [];
+    const keyOf: KeyOf = (server, keyId) => {
+      const key = this.#keyOf(server, keyId);
+      keys.push(key);
+      return key;
+    };
+    return beginCheck(event, this.#rules, keyOf, (check) => {
       const { read, trials } = check;
       for (const { key, signature } of trials) {
         if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
       }
       this.#events.push(event);
+      this.#keys.push(keys);
       this.#expected.push(endCheck(check, this.#rules));
       this.#ends.push(this.#signatures.count);
       return trials.some(({ without }) => without === "missing");
@@ -63,18 +72,9 @@ export class EventBatch {
     return this.#expected.map((expected, at) => {
       const ofEvent = isRight.slice(this.#ends[at - 1] ?? 0, this.#ends[at]);
       if (!ofEvent.includes(false)) return expected;
-      return beginCheck(this.#events[at], this.#rules, this.#keyOf, (check) => endCheck(check, this.#rules, ofEvent));
+      let next = 0;
+      const keyOf: KeyOf = () => this.#keys[at]?.[next++];
+      return beginCheck(this.#events[at], this.#rules, keyOf, (check) => endCheck(check, this.#rules, ofEvent));
     });
   }
-}
-
-/** Keys that are the same whenever they are looked up. */
-function remembering(keyOf: KeyOf): KeyOf {
-  const byServer = new Map<string, Map<string, EventKey | undefined>>();
-  return (server, keyId) => {
-    const keys = byServer.get(server) ?? new Map<string, EventKey | undefined>();
-    byServer.set(server, keys);
-    if (!keys.has(keyId)) keys.set(keyId, keyOf(server, keyId));
-    return keys.get(keyId);
-  };
 }

@@ -91,8 +91,10 @@ export class VerifySession {
   readonly #pool: VerifyPool;
   /** The keys that were asked for. The key ring may forget some of them before the answer is over. */
   readonly #keys = new Map<string, EventKey>();
-  readonly #keyOf: KeyOf = (server, keyId) =>
-    this.#keys.get(nameOf(server, keyId)) ?? this.#keyring.peek(server, keyId);
+  readonly #keyOf: KeyOf = (server, keyId) => {
+    const asked = this.#keys.size > 0 ? this.#keys.get(nameOf(server, keyId)) : undefined;
+    return asked ?? this.#keyring.peek(server, keyId);
+  };
 
   /** With what the events are held against, where the keys are from, and the threads. */
   constructor(rules: EventRules, keyring: Keyring, pool: VerifyPool) {
