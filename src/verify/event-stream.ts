@@ -216,9 +216,12 @@ export async function readEventStream(
         if (elements instanceof InvalidJson) return elements;
         const values = parseAll(elements);
         if (values instanceof InvalidJson) return values;
-        for (const [at, element] of elements.entries()) add(element, values[at]);
-        const pause = turns.breathe();
-        if (pause) await pause;
+        for (const [at, element] of elements.entries()) {
+          add(element, values[at]);
+          const pause = turns.breathe();
+          if (pause) await pause;
+        }
+        await turns.breathe();
       }
       if (bytesBeingVerified > maxBeingVerified || bytesWaiting > MAX_WAITING) await enoughRoom();
       if (reading.aborted) return undefined;
