@@ -26,10 +26,6 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Whether a byte outside of strings says anything of the structure. */
-const isStructure = new Uint8Array(256);
-for (const byte of [QUOTE, COMMA, OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT]) isStructure[byte] = 1;
-
 /** One element of a named array, as it came off the wire. */
 export interface SplitElement {
   /** The name of the array. */
@@ -201,17 +197,14 @@ export class JsonSplitter {
         at = this.#readString(chunk, at);
         continue;
       }
-      const byte = chunk[at++] as number;
+      const byte = chunk[at++];
       if (!this.#hasBegun) {
         if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue;
         this.#hasBegun = true;
         start = at - 1;
       }
-      if (isStructure[byte] === 0) continue;
-      if (byte === QUOTE) {
-        this.#inString = true;
-        at = this.#readString(chunk, at);
-      } else if (byte === COMMA) {
+      if (byte === QUOTE) this.#inString = true;
+      else if (byte === COMMA) {
         this.#commas++;
         if (this.#depth === floor) this.#endElement(chunk, start, at - 1, field, elements);
       } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
