@@ -7,7 +7,6 @@ import { InvalidJson } from "../validate/parse-json.js";
 import { JsonSplitter, type SplitElement } from "../validate/split-json.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
 import type { EventBatch } from "./event-batch.js";
-import { Turns } from "./turns.js";
 import { type Place, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
 
@@ -109,7 +108,7 @@ export async function readEventStream(
   const underWay = new Set<Promise<void>>();
   /** Called off with the call, and when nothing more of the answer is wanted. */
   const reading = new Cancellation();
-  const turns = new Turns();
+  const { turns } = session;
   let bytes = 0;
   let count = 0;
   let bytesBeingVerified = 0;

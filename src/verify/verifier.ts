@@ -63,13 +63,12 @@ async function checkAll(
   session: VerifySession,
   cancellation: Cancellation,
 ): Promise<CheckedEvent[]> {
-  const turns = new Turns();
   const checking: Promise<readonly CheckedEvent[]>[] = [];
   const underWay = new Set<Promise<readonly CheckedEvent[]>>();
   for (let at = 0; at < events.length; ) {
     const batch = session.newBatch(events.length - at);
     for (; at < events.length && !batch.isFull; at++) {
-      const pause = turns.breathe();
+      const pause = session.turns.breathe();
       if (pause) await pause;
       if (cancellation.aborted) throw cancellation.reason;
       batch.add(events[at]);
@@ -86,6 +85,8 @@ async function checkAll(
 
 /** The events of one answer: they share the keys, and the searches for keys count as one. */
 export class VerifySession {
+  /** All that is done for the answer on this thread shares its turns: many short ones at once would be a long one. */
+  readonly turns: Turns = new Turns();
   readonly #rules: EventRules;
   readonly #keyring: Keyring;
   readonly #pool: VerifyPool;
@@ -148,10 +149,9 @@ export class VerifySession {
         // What cannot be done on a thread can be done here.
       }
     }
-    const turns = new Turns();
     const isRight: boolean[] = [];
     while (isRight.length < length) {
-      await turns.breathe();
+      await this.turns.breathe();
       if (cancellation.aborted) throw cancellation.reason;
       isRight.push(isRightAt(signatures, isRight.length, engine));
     }
