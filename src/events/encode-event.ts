@@ -94,7 +94,7 @@ function encode(
       if (!writeContent(event.type, value, rules, full, redacted)) isRedacted = false;
     } else if (key === "unsigned") {
       // No hash and no signature covers it, so that any number may be in it.
-      if (!full.writeOrdinary(value)) full.writeText(JSON.stringify(value));
+      if (!full.writeOrdinary(value)) full.writeText(JSON.stringify(value) ?? "");
     } else {
       if (isDeepest && key === "depth") full.writeText("9223372036854775807");
       else full.write(value, numbers);
@@ -159,7 +159,7 @@ function writeContent(
     full.write(content, numbers);
     if (isObject(content) && kept === "all") redacted.copy(full, start, full.length);
     else redacted.close(redactedStart);
-    return full.length - start === redacted.length - redactedStart;
+    return isObject(content) && full.length - start === redacted.length - redactedStart;
   }
   const invite = keptInvite(type, content, rules);
   let isRedacted = true;

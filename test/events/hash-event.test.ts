@@ -131,6 +131,11 @@ describe("what has no hash", () => {
     expect(() => contentHash({ type: "m", unsigned: { a: 1n } }, "6")).toThrow("`unsigned` that is no JSON");
   });
 
+  it("is not needed of an `unsigned` that is undefined (bug: an event with it could not be signed)", () => {
+    const event = { type: "m", content: {} };
+    expect(contentHash({ ...event, unsigned: undefined }, "10")).toBe(contentHash(event, "10"));
+  });
+
   it("may be floats in room versions 1 to 5, as Python writes them, and no number that JSON.parse has lost", () => {
     const expected = '{"content":[0.1,1e-05,1.5e-07,-2.5e-300,0.0001,123456.789,0],"type":"m"}';
     const event = { type: "m", content: [0.1, 1e-5, 1.5e-7, -2.5e-300, 1e-4, 123456.789, -0] };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { nodeSha256, portableSha256, sha256 } from "../../src/sign/sha256.js";
@@ -22,6 +23,8 @@ describe("SHA-256", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         expect(portableSha256(bytes)).toBe(sha256(bytes));
+        expect(portableSha256(bytes, "base64url")).toBe(sha256(bytes, "base64url"));
+        expect(sha256(bytes, "base64url")).toBe(createHash("sha256").update(bytes).digest("base64url"));
       }),
     );
   });
