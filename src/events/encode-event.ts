@@ -81,14 +81,16 @@ function encode(
 ): EncodedEvent {
   const numbers = numbersOf(rules);
   const isDeepest = isAtDepthLimit(event, rules);
-  const members = membersOf(keptKeys(event.type, rules));
   let unhashedBytes = 0;
   let isRedacted = true;
-  for (const key of sortedKeys(event, members)) {
-    const { name, isHashed, isKept } = members.get(key) ?? memberOf(key, false);
+  /** Where in `full` that begins of which `redacted` has no copy yet. */
+  let uncopied = 0;
+  for (const { key, name, isHashed, isKept } of membersOf(event, keptKeys(event.type, rules))) {
     const start = full.length;
-    full.writeBytes(name);
     const value = event[key] as JsonValue;
+    const isCopied = isKept && key !== "content" && key !== "signatures";
+    if (!isCopied) redacted.copy(full, uncopied, start);
+    full.writeBytes(name);
     if (key === "content") {
       redacted.writeBytes(name);
       if (!writeContent(event.type, value, rules, full, redacted)) isRedacted = false;
@@ -99,13 +101,15 @@ function encode(
       if (isDeepest && key === "depth") full.writeText("9223372036854775807");
       else full.write(value, numbers);
       if (!isKept) isRedacted = false;
-      else if (key !== "signatures") redacted.copy(full, start, full.length);
     }
     if (!isHashed) {
+      if (isCopied) redacted.copy(full, uncopied, full.length);
       unhashedBytes += full.length - start;
       full.rewind(start);
     }
+    if (!(isCopied && isHashed)) uncopied = full.length;
   }
+  redacted.copy(full, uncopied, full.length);
   full.close(0);
   redacted.close(0);
   return {
@@ -118,6 +122,8 @@ function encode(
 
 /** A top-level key. */
 interface Member {
+  /** The key. */
+  readonly key: string;
   /** The key as it is written, with the comma before it and the colon after it. */
   readonly name: Uint8Array;
   /** Whether the content hash covers it. */
@@ -127,21 +133,55 @@ interface Member {
 }
 
 const memberOf = (key: string, isKept: boolean): Member => ({
+  key,
   name: utf8Bytes(`,${encodeCanonical(key, "integers")}:`),
   isHashed: !unhashed.has(key),
   isKept,
 });
 
-const knownMembers = new WeakMap<ReadonlySet<string>, ReadonlyMap<string, Member>>();
+/** What is more is not remembered. */
+const MAX_KEYS_LENGTH = 1_000;
 
-/** The keys that are known, by what redaction keeps. */
-function membersOf(kept: ReadonlySet<string>): ReadonlyMap<string, Member> {
-  let members = knownMembers.get(kept);
-  if (!members) {
-    members = new Map([...unhashed, ...kept].map((key) => [key, memberOf(key, kept.has(key))]));
-    knownMembers.set(kept, members);
+/** The members of events, of which redaction keeps the same. */
+class Members {
+  readonly #known: ReadonlyMap<string, Member>;
+  /** The last event's keys as they came, and its members. */
+  #lastKeys: readonly string[] = [];
+  #last: readonly Member[] = [];
+
+  /** With what redaction keeps. */
+  constructor(kept: ReadonlySet<string>) {
+    this.#known = new Map([...unhashed, ...kept].map((key) => [key, memberOf(key, kept.has(key))]));
   }
-  return members;
+
+  /** Those of an event, in canonical order: mostly that of the last one, for servers write the keys in one order. */
+  of(event: JsonObject): readonly Member[] {
+    const keys = Object.keys(event);
+    if (hasSameElements(this.#lastKeys, keys)) return this.#last;
+    const members = sortedKeys(event, this.#known).map((key) => this.#known.get(key) ?? memberOf(key, false));
+    if (keys.join().length <= MAX_KEYS_LENGTH) {
+      this.#lastKeys = keys;
+      this.#last = members;
+    }
+    return members;
+  }
+}
+
+const allMembers = new WeakMap<ReadonlySet<string>, Members>();
+
+function membersOf(event: JsonObject, kept: ReadonlySet<string>): readonly Member[] {
+  let members = allMembers.get(kept);
+  if (!members) {
+    members = new Members(kept);
+    allMembers.set(kept, members);
+  }
+  return members.of(event);
+}
+
+function hasSameElements(left: readonly string[], right: readonly string[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;
+  return true;
 }
 
 /** Writes the content, and what redaction leaves of it; whether that is the same. */

@@ -141,41 +141,47 @@ const isPublicKey = (value: unknown): boolean => ArrayBuffer.isView(value) && va
  */
 export function verdictOn(read: ReadEvent, trials: readonly Trial[], results: readonly boolean[]): EventVerification {
   const { event, eventId, requiredSigners } = read;
-  const isWrong = (trial: Trial, at: number): boolean => trial.key !== undefined && results[at] === false;
-  const wrong = trials.find((trial, at) => trial.signature.isRequired && isWrong(trial, at));
-  const invalid = (reason: string, missingKeys: readonly KeyName[] = []): InvalidEvent => ({
-    kind: "invalid",
-    eventId,
-    event,
-    reason,
-    missingKeys,
-  });
+  const wrong = trials.find(
+    (trial, at) => trial.signature.isRequired && trial.key !== undefined && results[at] === false,
+  );
   if (wrong) {
     const { server, keyId } = wrong.signature;
-    return invalid(`the signature of ${quoted(server)} with ${quoted(keyId)} is wrong`);
+    return invalid(read, `the signature of ${quoted(server)} with ${quoted(keyId)} is wrong`);
   }
-  // Whoever calls has made a mistake with `keyOf`, such as an async one: that says nothing about the event.
-  const unusable = ({ signature: { server, keyId } }: Trial): InvalidEvent =>
-    invalid(`the key ${quoted(keyId)} of ${quoted(server)} is no \`publicKey\` of 32 bytes`);
   const badKey = trials.find(({ signature, without }) => signature.isRequired && without === "unusable");
-  if (badKey) return unusable(badKey);
+  if (badKey) return unusable(read, badKey);
   const missing: KeyName[] = [];
-  const groups = requiredSigners.length > 0 ? requiredSigners.map(({ server }) => server) : [undefined];
-  for (const server of groups) {
+  for (const { server } of requiredSigners.length > 0 ? requiredSigners : ANY_SERVER) {
+    if (isSignedBy(server, trials, results)) continue;
     const own = trials.filter(({ signature }) => server === undefined || signature.server === server);
-    const who = (): string => (server === undefined ? "any server" : quoted(server));
-    if (own.length === 0) return invalid(`it has no signature of ${who()}`);
-    if (own.some((trial) => results[trials.indexOf(trial)])) continue;
+    const who = server === undefined ? "any server" : quoted(server);
+    if (own.length === 0) return invalid(read, `it has no signature of ${who}`);
     const unknown = own.filter(({ without }) => without === "missing").map(({ signature }) => signature);
     if (unknown.length === 0) {
       const bad = own.find(({ without }) => without === "unusable");
-      if (bad) return unusable(bad);
+      if (bad) return unusable(read, bad);
       const isLate = own.every(({ without }) => without === "expired");
-      return invalid(isLate ? `the keys of ${who()} had expired` : `no signature of ${who()} is right`);
+      return invalid(read, isLate ? `the keys of ${who} had expired` : `no signature of ${who} is right`);
     }
     missing.push(...unknown.map(({ server, keyId }) => ({ server, keyId })));
   }
-  if (missing.length > 0) return invalid("keys are missing", missing);
+  if (missing.length > 0) return invalid(read, "keys are missing", missing);
   if (read.isHashRight) return { kind: "valid", eventId, event };
   return { kind: "redacted", eventId, event: read.redacted(), wasRedacted: read.isRedactedCopy };
+}
+
+/** Who has to have signed a third-party invite. */
+const ANY_SERVER = [{ server: undefined }];
+
+function isSignedBy(server: string | undefined, trials: readonly Trial[], results: readonly boolean[]): boolean {
+  return trials.some(({ signature }, at) => results[at] && (server === undefined || signature.server === server));
+}
+
+function invalid({ eventId, event }: ReadEvent, reason: string, missingKeys: readonly KeyName[] = []): InvalidEvent {
+  return { kind: "invalid", eventId, event, reason, missingKeys };
+}
+
+/** Whoever calls has made a mistake with `keyOf`, such as an async one: that says nothing about the event. */
+function unusable(read: ReadEvent, { signature: { server, keyId } }: Trial): InvalidEvent {
+  return invalid(read, `the key ${quoted(keyId)} of ${quoted(server)} is no \`publicKey\` of 32 bytes`);
 }

@@ -7,20 +7,20 @@ import { compareCodePoints, isBelowSurrogates, sortByUnits } from "./canonical-o
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-/** The printable characters of ASCII. */
-const SPACE = 0x20;
-const TILDE = 0x7e;
-
 const MIN_BYTES = 8 * 1024;
 /** A writer that needed more memory gives it back. */
 const MAX_KEPT_BYTES = 256 * 1024;
 
 const encoder = new TextEncoder();
+
+/** By UTF-16 unit: 1 for what is printable ASCII and needs no escape. */
+const isPlain = new Uint8Array(0x10000).fill(1, 0x20, 0x7f);
+isPlain[QUOTE] = 0;
+isPlain[0x5c] = 0;
 
 /** Not as a member of each text: engines have many kinds of texts, and look it up again for each character. */
 const { charCodeAt } = String.prototype;
@@ -92,12 +92,10 @@ export class CanonicalWriter {
 
   /** Writes what another writer has between two places. */
   copy(other: CanonicalWriter, from: number, to: number): void {
+    if (from === to) return;
     this.#reserve(to - from);
-    const own = this.#bytes;
-    const theirs = other.#bytes;
-    let end = this.#length;
-    for (let at = from; at < to; at++) own[end++] = theirs[at] as number;
-    this.#length = end;
+    this.#bytes.set(other.#bytes.subarray(from, to), this.#length);
+    this.#length += to - from;
   }
 
   /**
@@ -120,18 +118,11 @@ export class CanonicalWriter {
   }
 
   #value(value: unknown, depth: number): boolean {
-    switch (typeof value) {
-      case "string":
-        return this.#string(value, false);
-      case "number":
-        return Number.isSafeInteger(value) && this.#plain(String(value));
-      case "boolean":
-        return this.#plain(value ? "true" : "false");
-      case "object":
-        break;
-      default:
-        return false;
-    }
+    // Not a switch: engines know these comparisons, and need no texts for them.
+    if (typeof value === "string") return this.#string(value, false);
+    if (typeof value === "number") return Number.isSafeInteger(value) && this.#plain(String(value));
+    if (typeof value === "boolean") return this.#plain(value ? "true" : "false");
+    if (typeof value !== "object") return false;
     if (value === null) return this.#plain("null");
     if (depth === MAX_DEPTH || (value as { toJSON?: unknown }).toJSON !== undefined) return false;
     return Array.isArray(value) ? this.#array(value, depth) : this.#object(value, depth);
@@ -181,13 +172,26 @@ export class CanonicalWriter {
     const { length } = text;
     this.#reserve(length);
     const bytes = this.#bytes;
-    const start = this.#length;
-    for (let index = 0; index < length; index++) {
-      const unit = charCodeAt.call(text, index);
-      if (unit < SPACE || unit > TILDE || unit === QUOTE || unit === BACKSLASH) return false;
-      bytes[start + index] = unit;
+    let at = this.#length;
+    let index = 0;
+    // Four at a time take three quarters of the time.
+    for (; index + 3 < length; index += 4) {
+      const first = charCodeAt.call(text, index);
+      const second = charCodeAt.call(text, index + 1);
+      const third = charCodeAt.call(text, index + 2);
+      const fourth = charCodeAt.call(text, index + 3);
+      if (!(isPlain[first] && isPlain[second] && isPlain[third] && isPlain[fourth])) return false;
+      bytes[at++] = first;
+      bytes[at++] = second;
+      bytes[at++] = third;
+      bytes[at++] = fourth;
     }
-    this.#length = start + length;
+    for (; index < length; index++) {
+      const unit = charCodeAt.call(text, index);
+      if (!isPlain[unit]) return false;
+      bytes[at++] = unit;
+    }
+    this.#length = at;
     return true;
   }
 

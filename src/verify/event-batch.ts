@@ -9,16 +9,19 @@ const MAX_BYTES = 256 * 1024;
 
 /**
  * Events whose signatures are verified together. All else about an event is found out when it is added, and little of it
- * is held: nearly all events hold.
+ * is held: nearly all events hold. A batch is used again: engines take lists of which many were made for long-lived, and
+ * then all that they hold is.
  */
 export class EventBatch {
   readonly #rules: EventRules;
   readonly #keyOf: KeyOf;
   readonly #events: unknown[] = [];
-  /** The keys that were looked up for each event, in that order: others may be known by the time it is judged. */
-  readonly #keys: (readonly (EventKey | undefined)[])[] = [];
+  /** The keys that were looked up, in that order: others may be known by the time an event is judged. */
+  readonly #keys: (EventKey | undefined)[] = [];
+  /** Where the keys of each event end among all. */
+  readonly #keyEnds: number[] = [];
   /** What is true of each event if its signatures are right. */
-  readonly #expected: CheckedEvent[] = [];
+  #expected: CheckedEvent[] = [];
   /** Where the signatures of each event end among all. */
   readonly #ends: number[] = [];
   readonly #signatures: SignatureBatchBuilder;
@@ -26,7 +29,11 @@ export class EventBatch {
   /** With what the events are held against, the keys that are at hand, and how many events there will be, if that is known. */
   constructor(rules: EventRules, keyOf: KeyOf, count: number = MAX_EVENTS) {
     this.#rules = rules;
-    this.#keyOf = keyOf;
+    this.#keyOf = (server, keyId) => {
+      const key = keyOf(server, keyId);
+      this.#keys.push(key);
+      return key;
+    };
     this.#signatures = new SignatureBatchBuilder(Math.min(count, MAX_EVENTS));
   }
 
@@ -42,19 +49,13 @@ export class EventBatch {
 
   /** Adds an event, which may be anything; whether it may turn out to be keyless. */
   add(event: unknown): boolean {
-    const keys: (EventKey | undefined)[] = [];
-    const keyOf: KeyOf = (server, keyId) => {
-      const key = this.#keyOf(server, keyId);
-      keys.push(key);
-      return key;
-    };
-    return beginCheck(event, this.#rules, keyOf, (check) => {
+    return beginCheck(event, this.#rules, this.#keyOf, (check) => {
       const { read, trials } = check;
       for (const { key, signature } of trials) {
         if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
       }
       this.#events.push(event);
-      this.#keys.push(keys);
+      this.#keyEnds.push(this.#keys.length);
       this.#expected.push(endCheck(check, this.#rules));
       this.#ends.push(this.#signatures.count);
       return trials.some(({ without }) => without === "missing");
@@ -66,14 +67,21 @@ export class EventBatch {
     return this.#signatures.build();
   }
 
-  /** What is true of each event, when it is known of the signatures which are right. */
+  /** What is true of each event, when it is known of the signatures which are right. The batch is empty then. */
   checked(isRight: readonly boolean[]): readonly CheckedEvent[] {
-    if (!isRight.includes(false)) return this.#expected;
+    const checked = isRight.includes(false) ? this.#judged(isRight) : this.#expected;
+    this.#expected = [];
+    for (const list of [this.#events, this.#keys, this.#keyEnds, this.#ends]) list.length = 0;
+    this.#signatures.clear();
+    return checked;
+  }
+
+  #judged(isRight: readonly boolean[]): CheckedEvent[] {
     return this.#expected.map((expected, at) => {
       const ofEvent = isRight.slice(this.#ends[at - 1] ?? 0, this.#ends[at]);
       if (!ofEvent.includes(false)) return expected;
-      let next = 0;
-      const keyOf: KeyOf = () => this.#keys[at]?.[next++];
+      let next = this.#keyEnds[at - 1] ?? 0;
+      const keyOf: KeyOf = () => this.#keys[next++];
       return beginCheck(this.#events[at], this.#rules, keyOf, (check) => endCheck(check, this.#rules, ofEvent));
     });
   }

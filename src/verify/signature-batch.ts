@@ -53,7 +53,13 @@ export class SignatureBatchBuilder {
     this.#ends.push(end);
   }
 
-  /** All that were added. */
+  /** Forgets them. */
+  clear(): void {
+    this.#length = 0;
+    this.#ends.length = 0;
+  }
+
+  /** All that were added: good until it is cleared. */
   build(): SignatureBatch {
     return { bytes: this.#bytes.subarray(0, this.#length), ends: this.#ends };
   }

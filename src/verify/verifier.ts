@@ -90,6 +90,7 @@ export class VerifySession {
   readonly #rules: EventRules;
   readonly #keyring: Keyring;
   readonly #pool: VerifyPool;
+  readonly #emptyBatches: EventBatch[] = [];
   /** The keys that were asked for. The key ring may forget some of them before the answer is over. */
   readonly #keys = new Map<string, EventKey>();
   readonly #keyOf: KeyOf = (server, keyId) => {
@@ -109,18 +110,20 @@ export class VerifySession {
     return BATCHES_PER_THREAD * this.#pool.size;
   }
 
-  /** A batch of about so many events. */
+  /** An empty batch, for about so many events. */
   newBatch(count?: number): EventBatch {
-    return new EventBatch(this.#rules, this.#keyOf, count);
+    return this.#emptyBatches.pop() ?? new EventBatch(this.#rules, this.#keyOf, count);
   }
 
   /**
-   * What is true of each event of a batch, by the keys that were at hand.
+   * What is true of each event of a batch, by the keys that were at hand. The batch is not the caller's any more.
    *
    * @throws what the cancellation was given.
    */
   async check(batch: EventBatch, cancellation: Cancellation): Promise<readonly CheckedEvent[]> {
-    return batch.checked(await this.#verify(batch.signatures(), cancellation));
+    const checked = batch.checked(await this.#verify(batch.signatures(), cancellation));
+    this.#emptyBatches.push(batch);
+    return checked;
   }
 
   /**

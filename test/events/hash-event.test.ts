@@ -123,6 +123,38 @@ describe("the event id", () => {
   });
 });
 
+describe("the hashes of events that come one after the other", () => {
+  it("are those that each has alone, whether or not they have the same keys in the same order", () => {
+    const orders = fc.uniqueArray(fc.constantFrom(...extraKeys), { maxLength: 6 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(orders, fc.boolean()), { minLength: 2, maxLength: 8 }), (list) => {
+        for (const [extra, isFirst] of list) {
+          const own = Object.fromEntries(extra.map((key, at) => [key, `${key} ${at}`]));
+          const event: JsonObject = { ...(isFirst && own), ...anEvent, ...(!isFirst && own) };
+          for (const version of ["1", "6", "11", "12"] as const) {
+            const { content, reference } = oracle(event, version);
+            expect([contentHash(event, version), referenceHash(event, version)]).toEqual([content, reference]);
+          }
+        }
+      }),
+    );
+  });
+
+  const extraKeys = [
+    "origin",
+    "age_ts",
+    "zz",
+    "a",
+    "content2",
+    "constructor",
+    "x".repeat(1_000),
+    "ﬀ",
+    "😀",
+    "signatures",
+  ];
+  const anEvent = { type: "m", content: { body: "hi" }, depth: 1, hashes: { sha256: "A" }, unsigned: { age: 1 } };
+});
+
 describe("what has no hash", () => {
   it("is refused with the place", () => {
     const flawed = { type: "m", content: { a: { b: [1.5] } } };

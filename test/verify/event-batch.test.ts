@@ -82,6 +82,18 @@ describe("a batch of events", () => {
     expect(batch.checked(right(batch)).map(({ kind }) => kind)).toEqual(["valid", "invalid", "keyless"]);
   });
 
+  test("is empty once it has been judged, and may be used again", () => {
+    const keyOf = (name: string): EventKey | undefined => (name === server ? { publicKey } : undefined);
+    const batch = new EventBatch(rules, keyOf, 1);
+    const first = events.slice(0, 30);
+    for (const event of [...first, ...events]) batch.add(event);
+    const all = batch.checked(right(batch));
+    expect(batch.size).toBe(0);
+    expect(batch.signatures().ends).toEqual([]);
+    for (const event of first) batch.add(event);
+    expect(batch.checked(right(batch))).toEqual(all.slice(0, first.length));
+  });
+
   test("holds events of another room to be none of this one, whoever signed them", () => {
     const batch = new EventBatch({ ...rules, roomId: "!other:a.example" }, () => ({ publicKey }));
     batch.add(anEvent(1));
