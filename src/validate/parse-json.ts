@@ -1,19 +1,26 @@
 /** Deeper than any event that fits into 64 KiB needs to be; deeper values overflow the stack of whoever walks them. */
-const MAX_DEPTH = 512;
+export const MAX_DEPTH = 512;
 
 /**
  * Events have an object or an array for each hundred characters. A body of nothing but tiny ones passes every limit of
  * size, takes half a minute to parse, and gigabytes to hold.
  */
-const CHARS_PER_OBJECT = 16;
-const MIN_OBJECTS = 100_000;
+export const CHARS_PER_OBJECT = 16;
+/** So many objects or commas are in order, however short the text. */
+export const MIN_COUNT = 100_000;
 /** An event has a comma for each twenty characters. */
-const CHARS_PER_COMMA = 8;
+export const CHARS_PER_COMMA = 8;
 /** More elements of one array, and keys of one object, than any room's state has. */
-const MAX_ELEMENTS = 5_000_000;
+export const MAX_ELEMENTS = 5_000_000;
 const MAX_KEYS = 200_000;
 /** What is smaller than this, in characters, has not enough in it of anything. */
 const SMALL = 1_000_000;
+
+/** What is said of a text with too many objects, or too many commas. */
+export const TOO_MANY_OBJECTS = "more objects than so few bytes have use for";
+export const TOO_MANY_VALUES = "more values than so few bytes have use for";
+/** What is said of one that is nested too deeply. */
+export const TOO_DEEP: string = `nested deeper than ${MAX_DEPTH} levels`;
 
 /** A body that is no JSON, or JSON beyond the limits. */
 export class InvalidJson {
@@ -34,10 +41,8 @@ export function parseJson(body: Uint8Array | string): unknown {
     const text = typeof body === "string" ? body : utf8.decode(body);
     const fault = text.length > SMALL || hasMore(text, MAX_DEPTH) ? structureFault(text) : undefined;
     if (fault !== undefined) return new InvalidJson(fault);
-    const maxObjects = Math.max(MIN_OBJECTS, text.length / CHARS_PER_OBJECT);
-    return hasMore(text, maxObjects)
-      ? new InvalidJson("more objects than so few bytes have use for")
-      : JSON.parse(text);
+    const maxObjects = Math.max(MIN_COUNT, text.length / CHARS_PER_OBJECT);
+    return hasMore(text, maxObjects) ? new InvalidJson(TOO_MANY_OBJECTS) : JSON.parse(text);
   } catch (error) {
     return new InvalidJson(error instanceof SyntaxError ? "not JSON" : "not UTF-8, or too long to read as one text");
   }
@@ -59,7 +64,7 @@ function hasMore(text: string, max: number): boolean {
 function structureFault(text: string): string | undefined {
   /** The members so far of each value that is open. */
   const members = new Float64Array(MAX_DEPTH + 2);
-  const maxCommas = Math.max(MIN_OBJECTS, text.length / CHARS_PER_COMMA);
+  const maxCommas = Math.max(MIN_COUNT, text.length / CHARS_PER_COMMA);
   let commas = 0;
   let depth = 0;
   let inString = false;
@@ -71,7 +76,7 @@ function structureFault(text: string): string | undefined {
     } else if (code === 0x22) inString = true;
     else if (code === 0x5b || code === 0x7b) {
       depth += 1;
-      if (depth > MAX_DEPTH) return `nested deeper than ${MAX_DEPTH} levels`;
+      if (depth > MAX_DEPTH) return TOO_DEEP;
       // An object may have fewer members than an array.
       members[depth] = code === 0x7b ? MAX_ELEMENTS - MAX_KEYS : 0;
     } else if (code === 0x5d || code === 0x7d) depth = Math.max(0, depth - 1);
@@ -79,7 +84,7 @@ function structureFault(text: string): string | undefined {
       commas += 1;
       members[depth] = (members[depth] as number) + 1;
       if (commas > maxCommas || (members[depth] as number) > MAX_ELEMENTS) {
-        return "more values than so few bytes have use for";
+        return TOO_MANY_VALUES;
       }
     }
   }

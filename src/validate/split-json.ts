@@ -1,43 +1,37 @@
-import { isUtf8 } from "node:buffer";
 import type { JsonValue } from "../endpoint.js";
-import { InvalidJson, parseJson } from "./parse-json.js";
+import { JsonStructure } from "./json-structure.js";
+import { parseAhead, parseElement } from "./parse-elements.js";
+import { InvalidJson, MAX_DEPTH, MAX_ELEMENTS, parseJson, TOO_MANY_VALUES } from "./parse-json.js";
 import { SplitBytes } from "./split-bytes.js";
 
-// These are parseJson's: what is said of them there holds here.
-const MAX_DEPTH = 512;
-const MAX_ELEMENTS = 5_000_000;
-const MIN_COUNT = 100_000;
-const BYTES_PER_OBJECT = 16;
-const BYTES_PER_COMMA = 8;
-
+/** How much is read ahead at once: no more, for in an ordinary piece of it there are not too many brackets. */
+const AHEAD_BYTES = 16 * 1024;
 /** A larger element could have more keys than parseJson allows. */
 const MAX_ELEMENT_BYTES = 1_000_000;
 const DEFAULT_ELEMENT_BYTES = 256 * 1024;
 const DEFAULT_SKELETON_BYTES = 1024 * 1024;
 
-const TOO_MANY_VALUES = "more values than so few bytes have use for";
-
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** One element of a named array, as it came off the wire. */
+/** One element of a named array. */
 export interface SplitElement {
   /** The name of the array. */
   readonly field: string;
   /** Its place in the array, from 0. */
   readonly index: number;
   /**
-   * Its text: UTF-8, not parsed yet, perhaps with white space after it. Where it lies in one chunk it is a view of that
-   * chunk, good for as long as nobody writes to the chunk; else it has memory of its own. Absent when the element is
-   * larger than its limit: then nothing is held of it, and nobody has looked whether it is JSON.
+   * What it is. Absent when its text is larger than its limit: then nothing is held of it, and nobody has looked whether it
+   * is JSON.
    */
-  readonly bytes?: Uint8Array;
+  readonly value?: JsonValue | undefined;
+  /** About how many bytes its text has; 0 when it is larger than its limit. */
+  readonly size: number;
 }
 
 /** How much of a document is held at once. */
@@ -57,13 +51,13 @@ export interface SplitLimits {
  * second element of a pair such as `[200, { "state": [] }]`, which the first versions of some endpoints answer with. A
  * named field that is no array stays in the skeleton.
  *
- * The document is good when {@link JsonSplitter.end} gives a value out and the text of every element is JSON; until then
- * no element is worth anything. That is so when `parseJson` would take the whole document, and besides
+ * The document is good when {@link JsonSplitter.end} gives a value out; until then no element is worth anything. That is so
+ * when `parseJson` would take the whole document, and besides
  *
  * - the skeleton is within its own limit and within those of `parseJson`, and elements that are too large are few;
  * - no named field is there twice, in whatever spelling;
- * - at the end of every element there were no more commas and brackets, outside of strings, than `parseJson` allows for
- *   so many bytes. (It counts characters, and brackets in strings too.)
+ * - at the end of every element there were no more commas and brackets than `parseJson` allows for so many bytes. (It
+ *   counts characters. Those in strings count or do not.)
  */
 export class JsonSplitter {
   readonly #fields: ReadonlySet<string>;
@@ -71,15 +65,11 @@ export class JsonSplitter {
   readonly #skeleton: SplitBytes;
   /** What has come of an element that is not complete. */
   readonly #element: SplitBytes;
+  readonly #aheadBytes: number;
   #fault: InvalidJson | undefined;
   /** How many bytes came before this chunk. */
   #position = 0;
-  #commas = 0;
-  #brackets = 0;
-  #depth = 0;
-  #inString = false;
-  /** Whether the last chunk ended with a backslash of a string. */
-  #isEscaped = false;
+  readonly #structure = new JsonStructure();
   #isPair = false;
   /** How many commas the outermost value has. */
   #outerCommas = 0;
@@ -104,6 +94,7 @@ export class JsonSplitter {
     const { maxElementBytes = DEFAULT_ELEMENT_BYTES, maxSkeletonBytes = DEFAULT_SKELETON_BYTES } = limits;
     this.#fields = new Set(fields);
     this.#element = new SplitBytes(Math.min(maxElementBytes, MAX_ELEMENT_BYTES));
+    this.#aheadBytes = Math.min(AHEAD_BYTES, this.#element.maxBytes);
     this.#skeleton = new SplitBytes(maxSkeletonBytes);
   }
 
@@ -124,35 +115,32 @@ export class JsonSplitter {
 
   /** The skeleton, once there are no more chunks; or why the document is refused. Never throws. */
   end(): JsonValue | InvalidJson {
-    this.#checkCounts(this.#position);
+    this.#checkStructure(this.#position);
     return this.#fault ?? (parseJson(this.#skeleton.read(0, this.#skeleton.length)) as JsonValue | InvalidJson);
   }
 
   /** Reads up to where a named array begins, or the chunk ends, and returns where that is. */
   #readSkeleton(chunk: Uint8Array, from: number): number {
+    const structure = this.#structure;
     let kept = from;
     let at = from;
     while (at < chunk.length && this.#field === undefined && this.#fault === undefined) {
-      if (this.#inString) {
-        at = this.#readString(chunk, at);
-        this.#stringEnd = this.#skeleton.length + at - kept;
-        continue;
-      }
-      const byte = chunk[at++];
+      const byte = structure.inString ? QUOTE : chunk[at++];
       if (byte === QUOTE) {
-        this.#inString = true;
-        this.#stringStart = this.#skeleton.length + at - 1 - kept;
-      } else if (byte === COLON && this.#depth === this.#fieldsDepth) {
+        if (!structure.inString) this.#stringStart = this.#skeleton.length + at - 1 - kept;
+        at = structure.skimString(chunk, at);
+        this.#stringEnd = this.#skeleton.length + at - kept;
+      } else if (byte === COLON && structure.depth === this.#fieldsDepth) {
         if (!this.#keepSkeleton(chunk, kept, at)) return at;
         kept = at;
         this.#readKey();
       } else if (byte === COMMA) {
-        this.#commas++;
-        if (this.#depth === 1) this.#outerCommas++;
+        structure.commas++;
+        if (structure.depth === 1) this.#outerCommas++;
       } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) this.#open(byte);
       else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
-        if (this.#depth === this.#fieldsDepth) this.#fieldsDepth = 0;
-        this.#depth--;
+        if (structure.depth === this.#fieldsDepth) this.#fieldsDepth = 0;
+        structure.depth--;
       }
     }
     this.#keepSkeleton(chunk, kept, at);
@@ -160,16 +148,17 @@ export class JsonSplitter {
   }
 
   #open(byte: number): void {
-    const isField = this.#key !== undefined && this.#depth === this.#fieldsDepth;
-    this.#brackets++;
-    this.#depth++;
-    if (this.#depth > MAX_DEPTH) this.#refuse(`nested deeper than ${MAX_DEPTH} levels`);
+    const structure = this.#structure;
+    const isField = this.#key !== undefined && structure.depth === this.#fieldsDepth;
+    structure.brackets++;
+    structure.depth++;
+    if (structure.depth > MAX_DEPTH) this.#checkStructure(this.#position);
     if (byte === OPEN_ARRAY) {
-      if (this.#depth === 1) this.#isPair = true;
+      if (structure.depth === 1) this.#isPair = true;
       if (isField) this.#field = this.#key;
       this.#index = 0;
-    } else if (this.#depth === 1 || (this.#depth === 2 && this.#isPair && this.#outerCommas === 1)) {
-      this.#fieldsDepth = this.#depth;
+    } else if (structure.depth === 1 || (structure.depth === 2 && this.#isPair && this.#outerCommas === 1)) {
+      this.#fieldsDepth = structure.depth;
     }
   }
 
@@ -188,36 +177,42 @@ export class JsonSplitter {
 
   /** Reads up to where a named array or the chunk ends, and returns where that is. */
   #readArray(chunk: Uint8Array, from: number, field: string, elements: SplitElement[]): number {
-    const floor = this.#fieldsDepth + 1;
-    const end = chunk.length;
-    let start = from;
+    const structure = this.#structure;
     let at = from;
-    while (at < end && this.#fault === undefined) {
-      if (this.#inString) {
-        at = this.#readString(chunk, at);
-        continue;
-      }
-      const byte = chunk[at++];
+    let triedTo = from;
+    while (at < chunk.length && this.#fault === undefined) {
       if (!this.#hasBegun) {
-        if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue;
+        if (at >= triedTo) {
+          const length = this.#readAhead(chunk, at, field, elements);
+          triedTo = at + (length || this.#aheadBytes);
+          at += length;
+          if (length > 0) continue;
+        }
+        while (isSpace(chunk[at])) at++;
+        if (at === chunk.length) return at;
         this.#hasBegun = true;
-        start = at - 1;
       }
-      if (byte === QUOTE) this.#inString = true;
-      else if (byte === COMMA) {
-        this.#commas++;
-        if (this.#depth === floor) this.#endElement(chunk, start, at - 1, field, elements);
-      } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
-        this.#brackets++;
-        this.#depth++;
-        if (this.#depth > MAX_DEPTH) this.#refuse(`nested deeper than ${MAX_DEPTH} levels`);
-      } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
-        if (this.#depth === floor) return this.#endArray(chunk, start, at - 1, field, elements);
-        this.#depth--;
-      }
+      const end = structure.skimElement(chunk, at, this.#fieldsDepth + 1);
+      if (structure.depth > MAX_DEPTH) this.#checkStructure(this.#position);
+      else if (end === chunk.length) this.#hold(chunk, at, end);
+      else if (chunk[end] !== COMMA) return this.#endArray(chunk, at, end, field, elements);
+      else this.#endElement(chunk, at, end, field, elements);
+      at = end + 1;
     }
-    if (this.#hasBegun) this.#hold(chunk, start, end);
     return at;
+  }
+
+  /** Reads the next elements of a chunk together, if they are as nearly all are; returns of how many bytes. */
+  #readAhead(chunk: Uint8Array, from: number, field: string, elements: SplitElement[]): number {
+    const ahead = parseAhead(chunk.subarray(from, from + this.#aheadBytes), MAX_DEPTH - this.#structure.depth);
+    if (!ahead) return 0;
+    const { values, length, brackets, commas } = ahead;
+    this.#structure.brackets += brackets;
+    this.#structure.commas += commas;
+    const size = Math.ceil(length / values.length);
+    for (const value of values) elements.push({ field, index: this.#index++, value, size });
+    this.#checkStructure(this.#position + from + length);
+    return length;
   }
 
   /** Holds a part of an element, unless that is too large. */
@@ -240,13 +235,10 @@ export class JsonSplitter {
   #endElement(chunk: Uint8Array, start: number, end: number, field: string, elements: SplitElement[]): void {
     this.#hasBegun = false;
     const bytes = this.#takeElement(chunk, start, end);
-    if (this.#index > MAX_ELEMENTS) this.#refuse(TOO_MANY_VALUES);
-    else if (bytes === undefined) elements.push({ field, index: this.#index++ });
-    // Some decoders leave a byte order mark out, and JSON would come of what was none.
-    else if ((bytes[0] ?? 0xff) > 0x7f) this.#refuse("not JSON");
-    else if (!isUtf8(bytes)) this.#refuse("not UTF-8");
-    else elements.push({ field, index: this.#index++, bytes });
-    this.#checkCounts(this.#position + end);
+    const value = bytes && parseElement(bytes);
+    if (value instanceof InvalidJson) this.#fault ??= value;
+    else elements.push({ field, index: this.#index++, value, size: bytes?.length ?? 0 });
+    this.#checkStructure(this.#position + end);
   }
 
   #takeElement(chunk: Uint8Array, start: number, end: number): Uint8Array | undefined {
@@ -259,38 +251,22 @@ export class JsonSplitter {
     return isWhole ? bytes : undefined;
   }
 
-  /** Reads up to a string's closing quote, or to where the chunk ends, and returns where the next byte is. */
-  #readString(chunk: Uint8Array, from: number): number {
-    const end = chunk.length;
-    let at = this.#isEscaped ? from + 1 : from;
-    this.#isEscaped = false;
-    while (at < end) {
-      const byte = chunk[at++];
-      if (byte === QUOTE) {
-        this.#inString = false;
-        return at;
-      }
-      if (byte === BACKSLASH) at++;
-    }
-    this.#isEscaped = at > end;
-    return end;
-  }
-
   #keepSkeleton(chunk: Uint8Array, from: number, to: number): boolean {
     const isKept = this.#skeleton.append(chunk, from, to);
     if (!isKept) this.#refuse("too much beside the arrays");
     return isKept;
   }
 
-  #checkCounts(bytes: number): void {
-    if (this.#brackets > Math.max(MIN_COUNT, bytes / BYTES_PER_OBJECT)) {
-      this.#refuse("more objects than so few bytes have use for");
-    } else if (this.#commas > Math.max(MIN_COUNT, bytes / BYTES_PER_COMMA)) {
-      this.#refuse(TOO_MANY_VALUES);
-    }
+  #checkStructure(bytes: number): void {
+    const fault = this.#structure.fault(bytes);
+    if (fault !== undefined) this.#refuse(fault);
+    // parseJson counts their commas.
+    else if (this.#index - 1 > MAX_ELEMENTS) this.#refuse(TOO_MANY_VALUES);
   }
 
   #refuse(message: string): void {
     this.#fault ??= new InvalidJson(message);
   }
 }
+
+const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;

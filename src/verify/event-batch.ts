@@ -47,9 +47,9 @@ export class EventBatch {
     return this.size >= MAX_EVENTS || this.#signatures.length >= MAX_BYTES;
   }
 
-  /** Adds an event, which may be anything; whether it may turn out to be keyless. */
-  add(event: unknown): boolean {
-    return beginCheck(event, this.#rules, this.#keyOf, (check) => {
+  /** Adds an event, which may be anything. */
+  add(event: unknown): void {
+    beginCheck(event, this.#rules, this.#keyOf, (check) => {
       const { read, trials } = check;
       for (const { key, signature } of trials) {
         if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
@@ -58,7 +58,6 @@ export class EventBatch {
       this.#keyEnds.push(this.#keys.length);
       this.#expected.push(endCheck(check, this.#rules));
       this.#ends.push(this.#signatures.count);
-      return trials.some(({ without }) => without === "missing");
     });
   }
 

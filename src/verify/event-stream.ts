@@ -3,7 +3,6 @@ import { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { TransportError } from "../errors.js";
 import { textOf } from "../sign/utf8.js";
-import { parseElements } from "../validate/parse-elements.js";
 import { InvalidJson } from "../validate/parse-json.js";
 import { JsonSplitter, type SplitElement } from "../validate/split-json.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
@@ -20,9 +19,6 @@ const MAX_WAITING = 16 * 1024 * 1024;
 const MAX_BATCH_BYTES = 256 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
-
-/** What is split at once, in bytes. */
-const PIECE_BYTES = 16 * 1024;
 
 const OVER = new Error("Nothing more of the answer is wanted");
 
@@ -149,18 +145,14 @@ class EventStreamReader {
     for await (const chunk of chunks) {
       this.#bytes += chunk.length;
       if (this.#bytes > maxBytes) return "tooLarge";
-      for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
-        const elements = this.#splitter.push(chunk.subarray(at, at + PIECE_BYTES));
-        if (elements instanceof InvalidJson) return elements;
-        const values = parseElements(elements);
-        if (values instanceof InvalidJson) return values;
-        for (let index = 0; index < elements.length; index++) {
-          this.#add(elements[index] as SplitElement, values[index]);
-          const pause = turns.breathe();
-          if (pause) await pause;
-        }
-        await turns.breathe();
+      const elements = this.#splitter.push(chunk);
+      if (elements instanceof InvalidJson) return elements;
+      for (let index = 0; index < elements.length; index++) {
+        this.#add(elements[index] as SplitElement);
+        const pause = turns.breathe();
+        if (pause) await pause;
       }
+      await turns.breathe();
       await this.#enoughRoom();
       if (this.#reading.aborted) return undefined;
     }
@@ -174,17 +166,17 @@ class EventStreamReader {
     return undefined;
   }
 
-  #add({ field, index, bytes: text }: SplitElement, event: JsonValue | undefined): void {
+  #add({ field, index, value, size }: SplitElement): void {
     this.#count += 1;
-    if (!text) {
+    if (value === undefined) {
       this.#events.leaveOut({ field, index }, "it is too large");
       return;
     }
     this.#batch ??= { checks: this.#session.newBatch(), events: [], bytes: 0 };
     const batch = this.#batch;
-    const mayBeKeyless = batch.checks.add(event);
-    batch.events.push({ event: event as JsonObject, field, index, text: mayBeKeyless ? text.slice() : undefined });
-    batch.bytes += text.length;
+    batch.checks.add(value);
+    batch.events.push({ event: value as JsonObject, field, index });
+    batch.bytes += size;
     if (batch.checks.isFull || batch.bytes >= MAX_BATCH_BYTES) this.#send();
   }
 
@@ -228,8 +220,8 @@ class EventStreamReader {
       await this.#inTurn(events.filter(isNot), checked.filter(isNot));
       return keylessOf(events, checked);
     } finally {
-      // As a batch's lists.
-      events.length = 0;
+      // For engines that take them for long-lived, as they may a batch.
+      for (const each of events) each.event = undefined;
       this.#bytesBeingVerified -= bytes;
       this.#roomMade();
     }
@@ -268,7 +260,7 @@ class EventStreamReader {
       const { event, field, index } = events[at] as StreamedEvent;
       const each = checked[at] as CheckedEvent;
       const place = { field, index };
-      const left = this.#events.take(event, each, place);
+      const left = this.#events.take(event as JsonObject, each, place);
       const taken = left && this.#stream.take(left, place, each.eventId ?? "");
       if (taken) await taken;
       const pause = this.#session.turns.breathe();

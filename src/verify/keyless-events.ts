@@ -1,4 +1,5 @@
 import type { JsonObject } from "../endpoint.js";
+import { utf8Bytes } from "../sign/utf8.js";
 import type { CheckedEvent } from "./checked-event.js";
 import type { Place } from "./verified-events.js";
 
@@ -7,14 +8,13 @@ const WAITING_BYTES = 16 * 1024;
 
 /** An event of the answer, parsed, and where it was. */
 export interface StreamedEvent extends Place {
-  readonly event: JsonObject;
-  /** A copy of its text, where keys of it are missing. */
-  readonly text?: Uint8Array | undefined;
+  /** The event; undefined once it has been taken. */
+  event: JsonObject | undefined;
 }
 
 /** Events that wait for keys. They are held as texts, for as objects they could take ten times the memory. */
 export interface Keyless {
-  /** The events' texts, and where they were. */
+  /** The events as JSON, and where they were. */
   readonly events: readonly (Place & { readonly text: Uint8Array })[];
   /** What is known of each, and which keys it needs. */
   readonly checked: readonly CheckedEvent[];
@@ -30,6 +30,6 @@ export function keylessOf(all: readonly StreamedEvent[], allChecked: readonly Ch
   const checked = allChecked.filter(isKeyless);
   const events = all
     .filter((_, at) => isKeyless(allChecked[at]))
-    .map(({ field, index, text }) => ({ field, index, text: text as Uint8Array }));
+    .map(({ event, field, index }) => ({ field, index, text: utf8Bytes(JSON.stringify(event)) }));
   return { events, checked, bytes: events.reduce((sum, { text }) => sum + text.length, WAITING_BYTES) };
 }
