@@ -11,6 +11,8 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+/** So few bytes are copied sooner one by one than together. */
+const FEW_BYTES = 200;
 const MIN_BYTES = 8 * 1024;
 /** A writer that needed more memory gives it back. */
 const MAX_KEPT_BYTES = 256 * 1024;
@@ -92,10 +94,16 @@ export class CanonicalWriter {
 
   /** Writes what another writer has between two places. */
   copy(other: CanonicalWriter, from: number, to: number): void {
-    if (from === to) return;
     this.#reserve(to - from);
-    this.#bytes.set(other.#bytes.subarray(from, to), this.#length);
-    this.#length += to - from;
+    if (to - from > FEW_BYTES) {
+      this.#bytes.set(other.#bytes.subarray(from, to), this.#length);
+      this.#length += to - from;
+      return;
+    }
+    const [source, own] = [other.#bytes, this.#bytes];
+    let length = this.#length;
+    for (let at = from; at < to; at++) own[length++] = source[at] as number;
+    this.#length = length;
   }
 
   /**

@@ -205,6 +205,82 @@ describe("a document that is split is the one that JSON.parse makes of the whole
   });
 });
 
+/** Objects as answers have them, with much in them that looks like the end of one. */
+const manyObjects = fc
+  .array(
+    fc
+      .record({
+        type: fc.constantFrom("m.room.member", "},{", '"},{"', "\\", "é", "\u2028", "😀", "[{},{"),
+        content: fc.oneof(
+          fc.constantFrom({}, [{}, {}], { a: [{ b: 1 }, { c: [] }] }, "},{", null),
+          fc.object({ maxDepth: 2, values: [fc.string(), fc.integer(), fc.constant({}), fc.constant([{}, {}])] }),
+        ),
+        depth: fc.integer(),
+      })
+      .map((event) => JSON.stringify(event)),
+    { minLength: 1, maxLength: 60 },
+  )
+  .chain((events) => fc.tuple(fc.constant(events), fc.constantFrom(",", ",", " , ", ",\n")))
+  .map(([events, comma]) => `{"origin":"a","state":[${events.join(comma)}],"auth_chain":[${events.join(comma)}]}`);
+const anySizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 40, max: 4_000 })), {
+  minLength: 1,
+  maxLength: 6,
+});
+
+describe("elements that are read together", () => {
+  it("are those that JSON.parse makes of the whole, wherever chunks end and whatever is in them", () => {
+    fc.assert(
+      fc.property(manyObjects, anySizes, (text, chunkSizes) => {
+        expect(rejoin(bytesOf(text), chunkSizes)).toBe(JSON.stringify(JSON.parse(text)));
+      }),
+      { numRuns: RUNS / 4 },
+    );
+  });
+
+  it("or the document is refused as JSON.parse refuses it, whatever has happened to its bytes", () => {
+    fc.assert(
+      fc.property(
+        manyObjects,
+        fc.array(change, { minLength: 1, maxLength: 2 }),
+        anySizes,
+        (text, changes, chunkSizes) => {
+          const document = mutate(bytesOf(text), changes);
+          expect(rejoin(document, chunkSizes)).toBe(parseWhole(document));
+        },
+      ),
+      { numRuns: RUNS / 2 },
+    );
+  });
+
+  it.each([
+    ['{"a":1},{"a":[{},{}]}', "the last object ends in an array of an element"],
+    ['{"a":1},{"a":"},{"}', "what looks like the end of an element is in a string"],
+    ['"},{",{"a":1},{"a":2}', "an element is a string that looks like the end of one"],
+    ['{"a":"\\"},{"},{"b":2}', "the string has a quote in it"],
+    ['{},{},[{},{}],{"a":[[{},{}],{}]}', "arrays are elements"],
+    ["0,{},{},1", "numbers are elements"],
+  ])("are found in [%s], where %s", (list) => {
+    const text = `{"state":[${list}]}`;
+    for (const size of [1, 7, 1_000]) expect(rejoin(bytesOf(text), [size])).toBe(JSON.stringify(JSON.parse(text)));
+  });
+
+  it.each(['{"a":1},{"b":2},', '{"a":1}},{"b":2}', '{"a":1},{"b":2}],[{"c":3},{}', '{"a":1},,{"b":2}', "{},{}{},{}"])(
+    "are none in [%s], which is no JSON",
+    (list) => {
+      for (const size of [1, 7, 1_000]) expect(rejoin(bytesOf(`{"state":[${list}]}`), [size])).toBe(refused);
+    },
+  );
+
+  it("cost no more than the document, however often what looks like the end of an element is none", () => {
+    const element = '{"type":"m.none","a":"},{"}';
+    const chunk = bytesOf(`${element},`.repeat(1_000_000));
+    const { elements, end } = split([bytesOf('{"state":['), chunk, bytesOf("{}]}")], {});
+    expect(elements).toHaveLength(1_000_001);
+    expect(elements.at(-2)).toMatchObject({ index: 999_999, value: JSON.parse(element), size: element.length });
+    expect(end).toEqual({ state: [] });
+  });
+});
+
 /** The elements as texts, and the skeleton. */
 function textsOf(text: string, chunkSizes: readonly number[] = [1_000_000]): { elements: string[]; end: string } {
   const { elements, end } = split(inChunks(bytesOf(text), chunkSizes));
@@ -351,11 +427,11 @@ describe("the limits of a splitter:", () => {
 
   it("an array has no more elements than any room's state", () => {
     const splitter = new JsonSplitter(FIELDS);
-    const chunk = bytesOf('"123456",'.repeat(10_000));
+    const chunk = bytesOf("12345678,".repeat(10_000));
     splitter.push(bytesOf('{"state":["first",'));
     for (let pushed = 0; pushed < 500; pushed++) expect(splitter.push(chunk)).toHaveLength(10_000);
     expect(splitter.push(chunk)).toBeInstanceOf(InvalidJson);
-  });
+  }, 60_000);
 
   it.each([[1], [5], [1_000_000]])("the skeleton may have its limit of bytes and no more, in chunks of %d", (size) => {
     const withLimit = (maxSkeletonBytes: number) =>
@@ -381,20 +457,29 @@ describe("the limits of a splitter:", () => {
     expect(split([bytesOf(`[200,{"state":[${nested(509)}]}]`)]).end).toEqual([200, { state: [] }]);
     expect(split([bytesOf(`[200,{"state":[${nested(510)}]}]`)]).end).toEqual(deep);
     expect(split([bytesOf(`{"a":${nested(512)}}`)]).end).toEqual(deep);
+    const among = (levels: number): unknown => split([bytesOf(`{"state":[{"a":${nested(levels)}},{},{}]}`)]).end;
+    expect(among(509)).toEqual({ state: [] });
+    expect(among(510)).toEqual(deep);
   });
 
-  it("more objects or values than so few bytes have use for are refused, whatever comes afterwards", () => {
-    const long = `"${"x".repeat(200_000)}"`;
-    const rest = Array(50).fill(long).join(",");
-    const many = (element: string, count: number): string => `${element},`.repeat(count);
-    const answer = (elements: string): unknown =>
-      split(inChunks(bytesOf(`{"state":[${elements}${rest}]}`), [65_536])).end;
-    expect(answer(many("{}", 99_000))).toEqual({ state: [] });
-    expect(answer(many("{}", 101_000))).toEqual(new InvalidJson("more objects than so few bytes have use for"));
-    expect(answer(many("1", 99_000))).toEqual({ state: [] });
-    expect(answer(many("1", 101_000))).toEqual(new InvalidJson("more values than so few bytes have use for"));
-    expect(answer(many("[1,1]", 60_000))).toEqual(new InvalidJson("more values than so few bytes have use for"));
-  });
+  it.each([[65_536], [300]])(
+    "more objects or values than so few bytes have use for are refused, in chunks of %d",
+    (size) => {
+      const long = `"${"x".repeat(200_000)}"`;
+      const rest = Array(50).fill(long).join(",");
+      const many = (element: string, count: number): string => `${element},`.repeat(count);
+      const answer = (elements: string): unknown =>
+        split(inChunks(bytesOf(`{"state":[${elements}${rest}]}`), [size])).end;
+      expect(answer(many("{}", 99_000))).toEqual({ state: [] });
+      expect(answer(many("{}", 101_000))).toEqual(new InvalidJson("more objects than so few bytes have use for"));
+      expect(answer(many("1", 99_000))).toEqual({ state: [] });
+      expect(answer(many("1", 101_000))).toEqual(new InvalidJson("more values than so few bytes have use for"));
+      expect(answer(many("[1,1]", 60_000))).toEqual(new InvalidJson("more values than so few bytes have use for"));
+      expect(answer(many('{"a":[1,1,1,1]}', 40_000))).toEqual(
+        new InvalidJson("more values than so few bytes have use for"),
+      );
+    },
+  );
 });
 
 describe("a hostile document costs no more than the limits:", () => {

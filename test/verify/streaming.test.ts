@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/endpoint.js";
+import { eventIdOf } from "../../src/events/hash-event.js";
 import { type RoomCallOptions, TransportError } from "../../src/index.js";
 import { reply, type TestRoom } from "../../src/testing.js";
 import type { CallProgress, VerifiedEvent } from "../../src/verify/verify-answer.js";
@@ -86,6 +87,22 @@ describe("onEvent", () => {
     expect(sorted(of("auth_chain"))).toEqual(sorted(answer.auth_chain));
     expect(new Set(got.map(({ via }) => via))).toEqual(new Set(["a.example"]));
     expect(got.every(({ eventId: id }) => room.has(id))).toBe(true);
+  });
+
+  test("gets an event that waited for its keys as it was sent, whatever is in it", async () => {
+    const room = world.room();
+    const content = JSON.parse(
+      String.raw`{"__proto__":{"a":[{},{}]},"10":"😀","2":"},{","text":"\u2028é"}`,
+    ) as JsonObject;
+    const odd = room.sendState(alice, "org.example.odd", "", content);
+    const { eventId } = room.send(alice, "m.room.message", { body: "hi" });
+    world.on("a.example", "state", json(stateAnswer(room, eventId)));
+    const got: JsonObject[] = [];
+    const onEvent = ({ event }: VerifiedEvent): void => void got.push(event);
+    await read(room, eventId, { onEvent });
+    const [event] = got.filter(({ type }) => type === "org.example.odd");
+    expect(JSON.stringify(event?.content)).toBe(JSON.stringify(content));
+    expect(eventIdOf(event as JsonObject, roomVersion)).toBe(odd.eventId);
   });
 
   test("is waited for, and gets one event at a time", async () => {
