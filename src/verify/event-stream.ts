@@ -20,6 +20,9 @@ const MAX_BATCH_BYTES = 256 * 1024;
 /** Besides the events an answer may name all servers of the room. */
 const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
 
+/** What is split at once, in bytes: of tiny elements there are many in it. */
+const PIECE_BYTES = 16 * 1024;
+
 const OVER = new Error("Nothing more of the answer is wanted");
 
 /** How far the reading of an answer has come. */
@@ -145,14 +148,16 @@ class EventStreamReader {
     for await (const chunk of chunks) {
       this.#bytes += chunk.length;
       if (this.#bytes > maxBytes) return "tooLarge";
-      const elements = this.#splitter.push(chunk);
-      if (elements instanceof InvalidJson) return elements;
-      for (let index = 0; index < elements.length; index++) {
-        this.#add(elements[index] as SplitElement);
-        const pause = turns.breathe();
-        if (pause) await pause;
+      for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+        const elements = this.#splitter.push(chunk.subarray(at, at + PIECE_BYTES));
+        if (elements instanceof InvalidJson) return elements;
+        for (let index = 0; index < elements.length; index++) {
+          this.#add(elements[index] as SplitElement);
+          const pause = turns.breathe();
+          if (pause) await pause;
+        }
+        await turns.breathe();
       }
-      await turns.breathe();
       await this.#enoughRoom();
       if (this.#reading.aborted) return undefined;
     }
