@@ -128,10 +128,10 @@ export class CanonicalWriter {
   #value(value: unknown, depth: number): boolean {
     // Not a switch: engines know these comparisons, and need no texts for them.
     if (typeof value === "string") return this.#string(value, false);
-    if (typeof value === "number") return Number.isSafeInteger(value) && this.#plain(String(value));
-    if (typeof value === "boolean") return this.#plain(value ? "true" : "false");
+    if (typeof value === "number") return Number.isSafeInteger(value) && this.#ascii(String(value));
+    if (typeof value === "boolean") return this.#ascii(value ? "true" : "false");
     if (typeof value !== "object") return false;
-    if (value === null) return this.#plain("null");
+    if (value === null) return this.#ascii("null");
     if (depth === MAX_DEPTH || (value as { toJSON?: unknown }).toJSON !== undefined) return false;
     return Array.isArray(value) ? this.#array(value, depth) : this.#object(value, depth);
   }
@@ -164,24 +164,20 @@ export class CanonicalWriter {
   }
 
   #string(text: string, isKey: boolean): boolean {
-    this.#byte(QUOTE);
-    if (this.#plain(text)) {
-      this.#byte(QUOTE);
-      return true;
-    }
-    this.#length--;
+    if (this.#plain(text)) return true;
     if (!isWellFormed(text) || (isKey && !isBelowSurrogates(text))) return false;
     this.writeText(JSON.stringify(text));
     return true;
   }
 
-  /** Writes a text of printable ASCII that needs no escape; answers false, and writes nothing, where it is another. */
+  /** Writes a text of printable ASCII that needs no escape, in quotes; answers false, and writes nothing, where it is another. */
   #plain(text: string): boolean {
     const { length } = text;
-    this.#reserve(length);
+    this.#reserve(length + 2);
     const bytes = this.#bytes;
     let at = this.#length;
     let index = 0;
+    bytes[at++] = QUOTE;
     // Four at a time take three quarters of the time.
     for (; index + 3 < length; index += 4) {
       const first = charCodeAt.call(text, index);
@@ -199,7 +195,14 @@ export class CanonicalWriter {
       if (!isPlain[unit]) return false;
       bytes[at++] = unit;
     }
+    bytes[at++] = QUOTE;
     this.#length = at;
+    return true;
+  }
+
+  #ascii(text: string): true {
+    this.#reserve(text.length);
+    for (let index = 0; index < text.length; index++) this.#bytes[this.#length++] = text.charCodeAt(index);
     return true;
   }
 
