@@ -83,7 +83,7 @@ export interface RoomCallOptions extends CallOptions {
    * Takes each event as soon as it is verified, one at a time and in no certain order; it is waited for. One that is in
    * two fields of the answer, such as `pdus` and `auth_chain`, comes twice. The arrays of events in the answer are then
    * empty, so that a large one needs little memory. Only once the call has succeeded is all of it true: see
-   * {@link VerifiedEvent.via}. No other server is asked beside one that is slow.
+   * {@link VerifiedEvent.answer}. No other server is asked beside one that is slow.
    */
   readonly onEvent?: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
   /**

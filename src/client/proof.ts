@@ -71,6 +71,7 @@ export class Proof {
     const room = roomId;
     const claimed = roomId !== undefined && about === undefined ? this.#claimed.get(roomId) : undefined;
     const { sent } = proof;
+    let answers = 0;
     return {
       verifier: this.#verifier,
       roomId,
@@ -85,6 +86,10 @@ export class Proof {
         oneServer || job.mayRepair === false
           ? undefined
           : (wanted, cancellation) => this.#fetchElsewhere(call, wanted, cancellation),
+      countAnswer: () => {
+        answers += 1;
+        return answers;
+      },
       onEvent,
       onProgress,
     };

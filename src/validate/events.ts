@@ -7,6 +7,8 @@ export interface DroppedEvent {
   readonly path: string;
   /** What is wrong with it. */
   readonly reason: string;
+  /** Its id, where it has the form of an event: of what came, so that the whole event may have another one. */
+  readonly eventId?: string;
 }
 
 /** More than this would only let a hostile server fill our memory with our own words. */

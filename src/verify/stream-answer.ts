@@ -43,11 +43,12 @@ export async function readStreamedAnswer(
   cancellation: Cancellation,
 ): Promise<Outcome> {
   const { version, roomId, fields, verifier, onEvent, onProgress } = verification;
+  const answer = verification.countAnswer();
   const kept = new Map(fields.map((field) => [field, [] as JsonObject[]]));
   let isCreated = false;
   const take = (event: JsonObject, { field, index }: Place, eventId: string): void | Promise<void> => {
     if (roomId !== undefined && versionNamedBy(event, roomId) === version) isCreated = true;
-    if (onEvent) return handled(() => onEvent({ event, eventId, field, via: server }));
+    if (onEvent) return handled(() => onEvent({ event, eventId, field, via: server, answer }));
     (kept.get(field) as JsonObject[])[index] = event;
   };
   try {
@@ -59,7 +60,7 @@ export async function readStreamedAnswer(
         maxBytes,
         totalBytes,
         take,
-        progress: (progress) => onProgress && handled(() => onProgress({ ...progress, via: server })),
+        progress: (progress) => onProgress && handled(() => onProgress({ ...progress, via: server, answer })),
         arrived,
       },
       verifier,

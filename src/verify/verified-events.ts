@@ -111,7 +111,9 @@ export class VerifiedEvents {
       if (this.redacted.length < MAX_TOLD) this.redacted.push(eventId);
       return redacted;
     }
-    if (this.dropped.length < MAX_TOLD) this.dropped.push({ path: `$.${field}[${index}]`, reason });
+    if (this.dropped.length < MAX_TOLD) {
+      this.dropped.push({ path: `$.${field}[${index}]`, reason, ...(eventId !== "" && { eventId }) });
+    }
     return undefined;
   }
 }

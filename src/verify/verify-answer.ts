@@ -37,6 +37,8 @@ export interface Verification {
   readonly mayBeEmptied: boolean;
   /** Asks other servers for events that are not whole. */
   readonly fetchElsewhere: FetchElsewhere | undefined;
+  /** Counts the answers whose events somebody takes, from 1. */
+  readonly countAnswer: () => number;
   /** Takes the events, each once it is known to hold, so that they are not in the answer. */
   readonly onEvent: ((event: VerifiedEvent) => void | Promise<void>) | undefined;
   /** Is told how far the reading of a large answer is. */
@@ -51,17 +53,21 @@ export interface VerifiedEvent {
   readonly eventId: string;
   /** The field of the answer that it is from, such as `auth_chain`. */
   readonly field: string;
-  /**
-   * The server that it is from. When another one is asked, because this one's answer broke off or turned out to be no
-   * answer, what came from this one before is void: all events come again.
-   */
+  /** The server that it is from. */
   readonly via: string;
+  /**
+   * Which of the call's answers it is from: 1 for the first. When it is a later one, the answer before broke off or turned
+   * out to be none, and what came of it is void: all events come again, be it from the same server.
+   */
+  readonly answer: number;
 }
 
 /** How far the reading of a large answer is. */
 export interface CallProgress extends StreamProgress {
-  /** The server that answers; another one begins at zero. */
+  /** The server that answers. */
   readonly via: string;
+  /** Which of the call's answers it is: 1 for the first. A later one begins at zero, be it from the same server. */
+  readonly answer: number;
 }
 
 /** That a success is none. */
@@ -145,12 +151,13 @@ async function handOver(
   events: readonly SettledEvent[],
   holder: JsonObject,
   via: string,
-  { fields, onEvent }: Verification,
+  { fields, onEvent, countAnswer }: Verification,
   cancellation: Cancellation,
 ): Promise<void> {
+  const answer = countAnswer();
   for (const { field, event, eventId } of events) {
     if (cancellation.aborted) throw cancellation.reason;
-    if (fields.includes(field)) await handled(() => onEvent?.({ event, eventId, field, via }));
+    if (fields.includes(field)) await handled(() => onEvent?.({ event, eventId, field, via, answer }));
   }
   for (const field of fields) if (Array.isArray(holder[field])) holder[field] = [];
 }

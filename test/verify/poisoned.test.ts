@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/endpoint.js";
+import { eventIdOf } from "../../src/events/hash-event.js";
 import { redactEvent } from "../../src/events/redact-event.js";
 import { reply, type TestRoom } from "../../src/testing.js";
 import { alice, bob, createVerifyWorld, json, poisons, stateAnswer, transactionOf, type VerifyWorld } from "./world.js";
@@ -7,6 +8,8 @@ import { alice, bob, createVerifyWorld, json, poisons, stateAnswer, transactionO
 const world: VerifyWorld = createVerifyWorld();
 const honest = ["content", "signature"] as const;
 const idChanging = ["protectedField", "forgery"] as const;
+
+const idOf = (event: JsonObject | undefined): string => eventIdOf(event as JsonObject, "10");
 
 /** Messages of alice and bob, in turn. */
 function talk(room: TestRoom, count: number): { readonly eventId: string; readonly event: JsonObject }[] {
@@ -35,8 +38,8 @@ describe("poisoned events among 10,000 of a room's state", () => {
     expect(via).toBe("a.example");
     expect(redacted).toEqual([]);
     expect(dropped.toSorted((left, right) => (left.path < right.path ? -1 : 1))).toEqual([
-      { path: "$.auth_chain[1]", reason: expect.stringMatching(/signature/) },
-      { path: "$.pdus[1234]", reason: expect.stringMatching(/signature/) },
+      { path: "$.auth_chain[1]", reason: expect.stringMatching(/signature/), eventId: idOf(answer.auth_chain[1]) },
+      { path: "$.pdus[1234]", reason: expect.stringMatching(/signature/), eventId: idOf(answer.pdus[1_234]) },
     ]);
     expect(value.pdus).toEqual(whole.pdus.toSpliced(1_234, 1));
     expect(value.auth_chain).toEqual(whole.auth_chain.toSpliced(1, 1));
@@ -89,7 +92,8 @@ describe("one poisoned event of an answer that is read whole", () => {
       const { events: got, via, dropped } = await ask(room, eventId);
       expect(got).toEqual(events.toSpliced(3, 1));
       expect(via).toBe("a.example");
-      expect(dropped).toEqual([{ path: expect.stringMatching(/\[[34]\]$/), reason: expect.any(String) }]);
+      const told = { path: expect.stringMatching(/\[[34]\]$/), reason: expect.any(String), eventId: idOf(bad[3]) };
+      expect(dropped).toEqual([told]);
     });
   }
 

@@ -54,7 +54,14 @@ describe("progress", () => {
     }
     const all = answer.pdus.length + answer.auth_chain.length;
     const bytes = Buffer.byteLength(body);
-    expect(told.at(-1)).toEqual({ bytes, totalBytes: undefined, events: all, verified: all, via: "a.example" });
+    expect(told.at(-1)).toEqual({
+      bytes,
+      totalBytes: undefined,
+      events: all,
+      verified: all,
+      via: "a.example",
+      answer: 1,
+    });
   });
 
   test("is told once of an answer without events", async () => {
@@ -63,7 +70,7 @@ describe("progress", () => {
     const told: CallProgress[] = [];
     const { value, dropped } = await read(room, eventId, { onProgress: (progress) => void told.push(progress) });
     expect({ value, dropped }).toEqual({ value: { pdus: [], auth_chain: [] }, dropped: [] });
-    expect(told).toEqual([{ bytes: 27, totalBytes: 27, events: 0, verified: 0, via: "a.example" }]);
+    expect(told).toEqual([{ bytes: 27, totalBytes: 27, events: 0, verified: 0, via: "a.example", answer: 1 }]);
   });
 
   test("ends the call with what its handler throws", async () => {
@@ -87,6 +94,35 @@ describe("onEvent", () => {
     expect(sorted(of("auth_chain"))).toEqual(sorted(answer.auth_chain));
     expect(new Set(got.map(({ via }) => via))).toEqual(new Set(["a.example"]));
     expect(got.every(({ eventId: id }) => room.has(id))).toBe(true);
+  });
+
+  test("is told which answer an event is from, also where the same server answers again (bug: it could not be seen)", async () => {
+    const room = world.room();
+    room.addMembers(300, { servers: ["a.example", "b.example"] });
+    const { eventId } = room.send(alice, "m.room.message", { body: "hi" });
+    const answer = stateAnswer(room, eventId);
+    const body = JSON.stringify({
+      ...answer,
+      pdus: [...answer.pdus, room.send(alice, "m.room.message", { body: "x" }).event],
+    });
+    let asked = 0;
+    world.on("a.example", "state", (request) => {
+      asked += 1;
+      return asked === 1 ? inPieces(body.slice(0, -100), 60_000, "reset")(request) : json(answer)(request);
+    });
+    const alone = world.client().room(room.roomId, { residents: ["a.example"], roomVersion });
+    const got = new Map<number, JsonObject[]>();
+    const told = new Set<number>();
+    await alone.state(
+      { eventId },
+      {
+        onEvent: ({ event, answer: number }) => void got.set(number, [...(got.get(number) ?? []), event]),
+        onProgress: ({ answer: number }) => void told.add(number),
+      },
+    );
+    expect([...got.keys()]).toEqual([1, 2]);
+    expect([...told]).toEqual([1, 2]);
+    expect(sorted(got.get(2) ?? [])).toEqual(sorted([...answer.pdus, ...answer.auth_chain]));
   });
 
   test("gets an event that waited for its keys as it was sent, whatever is in it", async () => {
