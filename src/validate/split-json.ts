@@ -1,6 +1,6 @@
 import type { JsonValue } from "../endpoint.js";
 import { JsonStructure } from "./json-structure.js";
-import { parseAhead, parseElement } from "./parse-elements.js";
+import { parseAhead, parseElements } from "./parse-elements.js";
 import { InvalidJson, MAX_DEPTH, MAX_ELEMENTS, parseJson, TOO_MANY_VALUES } from "./parse-json.js";
 import { SplitBytes } from "./split-bytes.js";
 
@@ -56,8 +56,8 @@ export interface SplitLimits {
  *
  * - the skeleton is within its own limit and within those of `parseJson`, and elements that are too large are few;
  * - no named field is there twice, in whatever spelling;
- * - at the end of every element there were no more commas and brackets than `parseJson` allows for so many bytes. (It
- *   counts characters. Those in strings count or do not.)
+ * - at the end of every element there were no more commas and brackets, outside of strings, than `parseJson` allows for
+ *   so many bytes. (It counts characters, and brackets in strings too.) Elements that have few for their bytes do not count.
  */
 export class JsonSplitter {
   readonly #fields: ReadonlySet<string>;
@@ -86,6 +86,10 @@ export class JsonSplitter {
   /** Whether anything but white space has come of the present element, and whether it is too large to be held. */
   #hasBegun = false;
   #isTooLarge = false;
+  /** Elements that ended in this chunk, side by side, and are to be parsed together: where they are, and how many. */
+  #runStart = 0;
+  #runEnd = 0;
+  #runCount = 0;
   /** How many bytes of elements that are too large came after what had been held of them. */
   #unheld = 0;
 
@@ -183,13 +187,14 @@ export class JsonSplitter {
     while (at < chunk.length && this.#fault === undefined) {
       if (!this.#hasBegun) {
         if (at >= triedTo) {
+          this.#endRun(chunk, field, elements);
           const length = this.#readAhead(chunk, at, field, elements);
           triedTo = at + (length || this.#aheadBytes);
           at += length;
           if (length > 0) continue;
         }
         while (isSpace(chunk[at])) at++;
-        if (at === chunk.length) return at;
+        if (at === chunk.length) break;
         this.#hasBegun = true;
       }
       const end = structure.skimElement(chunk, at, this.#fieldsDepth + 1);
@@ -199,6 +204,7 @@ export class JsonSplitter {
       else this.#endElement(chunk, at, end, field, elements);
       at = end + 1;
     }
+    this.#endRun(chunk, field, elements);
     return at;
   }
 
@@ -206,13 +212,9 @@ export class JsonSplitter {
   #readAhead(chunk: Uint8Array, from: number, field: string, elements: SplitElement[]): number {
     const ahead = parseAhead(chunk.subarray(from, from + this.#aheadBytes), MAX_DEPTH - this.#structure.depth);
     if (!ahead) return 0;
-    const { values, length, brackets, commas } = ahead;
-    this.#structure.brackets += brackets;
-    this.#structure.commas += commas;
-    const size = Math.ceil(length / values.length);
-    for (const value of values) elements.push({ field, index: this.#index++, value, size });
-    this.#checkStructure(this.#position + from + length);
-    return length;
+    this.#give(ahead.values, ahead.length, field, elements);
+    this.#checkStructure(this.#position + from + ahead.length);
+    return ahead.length;
   }
 
   /** Holds a part of an element, unless that is too large. */
@@ -225,8 +227,10 @@ export class JsonSplitter {
 
   /** Ends the named array before its bracket, which is the skeleton's: that is no JSON when it is the wrong one. */
   #endArray(chunk: Uint8Array, start: number, end: number, field: string, elements: SplitElement[]): number {
-    const isEmpty = this.#index === 0 && this.#element.length === 0 && !this.#isTooLarge && start === end;
+    const isEmpty =
+      this.#index + this.#runCount === 0 && this.#element.length === 0 && !this.#isTooLarge && start === end;
     if (!isEmpty) this.#endElement(chunk, start, end, field, elements);
+    this.#endRun(chunk, field, elements);
     this.#hasBegun = false;
     this.#field = undefined;
     return end;
@@ -234,21 +238,39 @@ export class JsonSplitter {
 
   #endElement(chunk: Uint8Array, start: number, end: number, field: string, elements: SplitElement[]): void {
     this.#hasBegun = false;
-    const bytes = this.#takeElement(chunk, start, end);
-    const value = bytes && parseElement(bytes);
-    if (value instanceof InvalidJson) this.#fault ??= value;
-    else elements.push({ field, index: this.#index++, value, size: bytes?.length ?? 0 });
+    const isHere = this.#element.length === 0 && !this.#isTooLarge && end - start <= this.#element.maxBytes;
+    if (!isHere || end - this.#runStart > this.#aheadBytes) this.#endRun(chunk, field, elements);
+    if (isHere) {
+      if (this.#runCount === 0) this.#runStart = start;
+      this.#runEnd = end;
+      this.#runCount++;
+    } else {
+      this.#hold(chunk, start, end);
+      const bytes = this.#element.take();
+      if (this.#isTooLarge) elements.push({ field, index: this.#index++, size: 0 });
+      else this.#parse(bytes, 1, field, elements);
+      this.#isTooLarge = false;
+    }
     this.#checkStructure(this.#position + end);
   }
 
-  #takeElement(chunk: Uint8Array, start: number, end: number): Uint8Array | undefined {
-    const isHere = this.#element.length === 0 && !this.#isTooLarge;
-    if (isHere && end - start <= this.#element.maxBytes) return chunk.subarray(start, end);
-    this.#hold(chunk, start, end);
-    const bytes = this.#element.take();
-    const isWhole = !this.#isTooLarge;
-    this.#isTooLarge = false;
-    return isWhole ? bytes : undefined;
+  /** Gives out the elements of the chunk that have ended and were not given out. */
+  #endRun(chunk: Uint8Array, field: string, elements: SplitElement[]): void {
+    const count = this.#runCount;
+    this.#runCount = 0;
+    if (count > 0) this.#parse(chunk.subarray(this.#runStart, this.#runEnd), count, field, elements);
+  }
+
+  #parse(bytes: Uint8Array, count: number, field: string, elements: SplitElement[]): void {
+    const values = parseElements(bytes);
+    if (values instanceof InvalidJson) this.#fault ??= values;
+    else if (values.length !== count) this.#refuse("not JSON");
+    else this.#give(values, bytes.length, field, elements);
+  }
+
+  #give(values: readonly JsonValue[], length: number, field: string, elements: SplitElement[]): void {
+    const size = Math.ceil(length / values.length);
+    for (const value of values) elements.push({ field, index: this.#index++, value, size });
   }
 
   #keepSkeleton(chunk: Uint8Array, from: number, to: number): boolean {

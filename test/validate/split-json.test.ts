@@ -276,7 +276,7 @@ describe("elements that are read together", () => {
     const chunk = bytesOf(`${element},`.repeat(1_000_000));
     const { elements, end } = split([bytesOf('{"state":['), chunk, bytesOf("{}]}")], {});
     expect(elements).toHaveLength(1_000_001);
-    expect(elements.at(-2)).toMatchObject({ index: 999_999, value: JSON.parse(element), size: element.length });
+    expect(elements.at(-2)).toMatchObject({ index: 999_999, value: JSON.parse(element) });
     expect(end).toEqual({ state: [] });
   });
 });
@@ -460,6 +460,21 @@ describe("the limits of a splitter:", () => {
     const among = (levels: number): unknown => split([bytesOf(`{"state":[{"a":${nested(levels)}},{},{}]}`)]).end;
     expect(among(509)).toEqual({ state: [] });
     expect(among(510)).toEqual(deep);
+  });
+
+  it.each([[100], [1_400], [16_384], [1_000_000]])(
+    "commas in strings are no values, in chunks of %d (bug: one member could make a room unreadable)",
+    (size) => {
+      const event = JSON.stringify({ content: { reason: ",".repeat(7_000) }, pad: "y".repeat(600) });
+      const text = `{"state":[${Array(40).fill(event).join(",")},{}]}`;
+      expect(parseJson(bytesOf(text))).not.toBeInstanceOf(InvalidJson);
+      expect(split(inChunks(bytesOf(text), [size])).end).toEqual({ state: [] });
+    },
+  );
+
+  it.each([[100], [1_400], [16_384], [1_000_000]])("nor are brackets in strings objects, in chunks of %d", (size) => {
+    const text = `{"state":[${'{"type":"m.none","a":"},{"},'.repeat(60_000)}{}]}`;
+    expect(split(inChunks(bytesOf(text), [size])).end).toEqual({ state: [] });
   });
 
   it.each([[65_536], [300]])(
