@@ -70,6 +70,8 @@ export function runRound<Output>(round: Round<Output>, trail: Trail, call: Cance
         () => attempt.abort(new DOMException(`No answer within ${round.attemptTimeoutMs} ms`, "TimeoutError")),
         round.attemptTimeoutMs,
       );
+      // A handler that never comes to an end keeps the attempt, but not the process.
+      attempt.onAbort(() => clearTimeout(timeout));
       const place = trail.begin(server, round.number, hedge);
       const startedAt = Date.now();
       const entry: Running = { attempt, begun: performance.now() };

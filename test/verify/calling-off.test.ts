@@ -75,6 +75,22 @@ describe("a caller who aborts gets the reason, at every stage", () => {
     }
   });
 
+  test("and a handler that never ends keeps no timer (bug: the attempt's kept the process)", async () => {
+    const { room, eventId, body } = crowd(100);
+    world.on("a.example", "state", inPieces(body.slice(0, -10), 20_000, "stall"));
+    const client = world.client();
+    const stop = new AbortController();
+    const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === "Timeout").length;
+    const before = timers();
+    const onEvent = (): Promise<void> => {
+      setImmediate(() => stop.abort());
+      return never();
+    };
+    await rejection(world.view(room, client, roomVersion).state({ eventId }, { onEvent, signal: stop.signal }));
+    await client.close();
+    await expect.poll(timers).toBeLessThanOrEqual(before);
+  });
+
   test("while the caller's own handler is at work", async () => {
     const { room, eventId } = crowd(100);
     const controller = new AbortController();
