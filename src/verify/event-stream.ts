@@ -17,8 +17,8 @@ const BYTES_PER_BATCH = 100 * 1024;
 const MAX_WAITING = 16 * 1024 * 1024;
 /** What a batch has at most, in bytes of its events. */
 const MAX_BATCH_BYTES = 256 * 1024;
-/** Besides the events an answer may name all servers of the room. */
-const MAX_SKELETON_BYTES = 16 * 1024 * 1024;
+/** Besides the events an answer may name all servers of the room: here, more than a hundred thousand. It is parsed at once. */
+const MAX_SKELETON_BYTES = 4 * 1024 * 1024;
 
 /** What is split at once, in bytes: of tiny elements there are many in it. */
 const PIECE_BYTES = 16 * 1024;
