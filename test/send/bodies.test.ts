@@ -118,9 +118,15 @@ test("a connection that the server closed while it was idle costs no answer", as
 test("at most as many connections are open to a server as the options say, and every request is made", async () => {
   let open = 0;
   let most = 0;
+  let allOpen = (): void => {};
+  const three = new Promise<void>((resolve) => {
+    allOpen = resolve;
+  });
   world.on(a, async (exchange) => {
     open += 1;
     most = Math.max(most, open);
+    if (open === 3) allOpen();
+    await three;
     await reply.delay(20, reply.raw({ body: text }))(exchange);
     open -= 1;
   });
