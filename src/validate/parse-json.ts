@@ -16,8 +16,9 @@ const MAX_KEYS = 200_000;
 /** What is smaller than this, in characters, has not enough in it of anything. */
 const SMALL = 1_000_000;
 
-/** What is said of a text with too many objects, or too many commas. */
+/** What is said of a text with too many objects. */
 export const TOO_MANY_OBJECTS = "more objects than so few bytes have use for";
+/** What is said of one with too many commas. */
 export const TOO_MANY_VALUES = "more values than so few bytes have use for";
 /** What is said of one that is nested too deeply. */
 export const TOO_DEEP: string = `nested deeper than ${MAX_DEPTH} levels`;

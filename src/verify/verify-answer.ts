@@ -154,6 +154,8 @@ async function handOver(
   { fields, onEvent, countAnswer }: Verification,
   cancellation: Cancellation,
 ): Promise<void> {
+  // What was streamed has been handed over.
+  if (fields.length === 0) return;
   const answer = countAnswer();
   for (const { field, event, eventId } of events) {
     if (cancellation.aborted) throw cancellation.reason;

@@ -105,10 +105,15 @@ describe("onEvent", () => {
       ...answer,
       pdus: [...answer.pdus, room.send(alice, "m.room.message", { body: "x" }).event],
     });
+    let verified = (): void => {};
+    const someAreVerified = new Promise<void>((resolve) => {
+      verified = resolve;
+    });
+    const broken = inPieces(body.slice(0, -100), 60_000, "reset", () => someAreVerified);
     let asked = 0;
     world.on("a.example", "state", (request) => {
       asked += 1;
-      return asked === 1 ? inPieces(body.slice(0, -100), 60_000, "reset")(request) : json(answer)(request);
+      return asked === 1 ? broken(request) : json(answer)(request);
     });
     const alone = world.client().room(room.roomId, { residents: ["a.example"], roomVersion });
     const got = new Map<number, JsonObject[]>();
@@ -117,7 +122,10 @@ describe("onEvent", () => {
       { eventId },
       {
         onEvent: ({ event, answer: number }) => void got.set(number, [...(got.get(number) ?? []), event]),
-        onProgress: ({ answer: number }) => void told.add(number),
+        onProgress: (progress) => {
+          told.add(progress.answer);
+          if (progress.verified > 0) verified();
+        },
       },
     );
     expect([...got.keys()]).toEqual([1, 2]);
