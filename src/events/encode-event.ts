@@ -3,7 +3,7 @@ import { SignError } from "../errors.js";
 import { canonicalFault, type Numbers } from "../sign/canonical-fault.js";
 import { encodeCanonical } from "../sign/canonical-json.js";
 import { sortedKeys } from "../sign/canonical-order.js";
-import { type CanonicalWriter, withWriter } from "../sign/canonical-writer.js";
+import { CanonicalWriter, withWriter } from "../sign/canonical-writer.js";
 import { utf8Bytes } from "../sign/utf8.js";
 import { isObject, keptContent, keptInvite, keptKeys } from "./redact-event.js";
 import type { RoomVersionRules } from "./room-versions.js";
@@ -33,34 +33,48 @@ const unhashed: ReadonlySet<string> = new Set([
   "outlier",
 ]);
 
-/**
- * Encodes an event once for all that is made of it: each of its values is encoded once. The bytes are lent: they are good
- * until `use` returns.
- *
- * @throws {@link SignError} `ERR_CANONICAL_JSON`; the message says where in the event. And what `use` throws.
- */
+/** Encodes events once for all that is made of them, one after the other into memory that is used again. */
+export class EventEncoder {
+  readonly #full: CanonicalWriter;
+  readonly #redacted: CanonicalWriter;
+
+  /** With the memory for both forms of an event; its own when absent. */
+  constructor(full: CanonicalWriter = new CanonicalWriter(), redacted: CanonicalWriter = new CanonicalWriter()) {
+    this.#full = full;
+    this.#redacted = redacted;
+  }
+
+  /**
+   * Encodes an event, each of its values once. The bytes are lent: they are good until another event is encoded.
+   *
+   * @throws {@link SignError} `ERR_CANONICAL_JSON`; the message says where in the event.
+   */
+  encode(event: JsonObject, rules: RoomVersionRules): EncodedEvent {
+    this.#full.clear();
+    this.#redacted.clear();
+    try {
+      return encode(event, rules, this.#full, this.#redacted);
+    } catch (cause) {
+      // Again, from the top: the place is told as seen from the event.
+      const { unsigned: _unsigned, ...covered } = isAtDepthLimit(event, rules) ? { ...event, depth: 0 } : event;
+      const fault = canonicalFault(covered, numbersOf(rules)) ?? "`unsigned` that is no JSON";
+      throw new SignError("ERR_CANONICAL_JSON", `The event has ${fault}.`, { cause });
+    }
+  }
+}
+
+/** Lends an encoder: what it encodes is good until `use` returns. Throws what `use` throws. */
+export function withEncoder<Result>(use: (encoder: EventEncoder) => Result): Result {
+  return withWriter((full) => withWriter((redacted) => use(new EventEncoder(full, redacted))));
+}
+
+/** As {@link EventEncoder.encode}; the bytes are good until `use` returns. Throws what `use` throws, too. */
 export function withEncodedEvent<Result>(
   event: JsonObject,
   rules: RoomVersionRules,
   use: (encoded: EncodedEvent) => Result,
 ): Result {
-  return withWriter((full) => withWriter((redacted) => use(encodeOrExplain(event, rules, full, redacted))));
-}
-
-function encodeOrExplain(
-  event: JsonObject,
-  rules: RoomVersionRules,
-  full: CanonicalWriter,
-  redacted: CanonicalWriter,
-): EncodedEvent {
-  try {
-    return encode(event, rules, full, redacted);
-  } catch (cause) {
-    // Again, from the top: the place is told as seen from the event.
-    const { unsigned: _unsigned, ...covered } = isAtDepthLimit(event, rules) ? { ...event, depth: 0 } : event;
-    const fault = canonicalFault(covered, numbersOf(rules)) ?? "`unsigned` that is no JSON";
-    throw new SignError("ERR_CANONICAL_JSON", `The event has ${fault}.`, { cause });
-  }
+  return withEncoder((encoder) => use(encoder.encode(event, rules)));
 }
 
 const numbersOf = ({ strictNumbers }: RoomVersionRules): Numbers => (strictNumbers ? "integers" : "old");

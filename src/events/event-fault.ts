@@ -27,7 +27,7 @@ export function eventFault(event: unknown, version: RoomVersion): string | undef
   const fault = formFault(event, rules);
   if (fault !== undefined) return fault;
   try {
-    return withEncodedEvent(event as JsonObject, rules, sizeFault);
+    return withEncodedEvent(event as JsonObject, rules, sizeFault) ?? hashFault(event as JsonObject);
   } catch (error) {
     return faultText(error);
   }
@@ -44,6 +44,11 @@ export function sizeFault({ size }: EncodedEvent): string | undefined {
   return size > MAX_EVENT_BYTES ? `it has more than ${MAX_EVENT_BYTES} bytes` : undefined;
 }
 
+/** What is wrong with the content hash that an event has: a hash that is right need not be looked at. */
+export function hashFault({ hashes }: JsonObject): string | undefined {
+  return isAnyBase64((hashes as JsonObject).sha256) ? undefined : "hashes has no sha256 in Base64";
+}
+
 /** What is wrong with the form of an event: its fields, one by one. */
 export function formFault(event: unknown, rules: RoomVersionRules): string | undefined {
   if (!isObject(event)) return "it is no object";
@@ -56,7 +61,6 @@ export function formFault(event: unknown, rules: RoomVersionRules): string | und
     objectFault(event) ??
     signerFault(event, rules) ??
     integerFault(event) ??
-    hashFault(event) ??
     linksFault(event, "prev_events", MAX_PREV_EVENTS, rules) ??
     linksFault(event, "auth_events", MAX_AUTH_EVENTS, rules) ??
     roomFault(event, rules)
@@ -87,10 +91,6 @@ function objectFault({ content, hashes, signatures, unsigned }: JsonObject): str
 function integerFault({ depth, origin_server_ts: timestamp }: JsonObject): string | undefined {
   if (!Number.isInteger(depth) || (depth as number) < 0) return "depth is no integer from 0 on";
   return Number.isInteger(timestamp) ? undefined : "origin_server_ts is no integer";
-}
-
-function hashFault({ hashes }: JsonObject): string | undefined {
-  return isAnyBase64((hashes as JsonObject).sha256) ? undefined : "hashes has no sha256 in Base64";
 }
 
 function linksFault(event: JsonObject, name: string, max: number, rules: RoomVersionRules): string | undefined {

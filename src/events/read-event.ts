@@ -1,8 +1,8 @@
 import type { JsonObject } from "../endpoint.js";
 import { decodeAnyBase64, encodeBase64 } from "../sign/base64.js";
 import { sha256 } from "../sign/sha256.js";
-import { type EncodedEvent, withEncodedEvent } from "./encode-event.js";
-import { faultText, formFault, sizeFault } from "./event-fault.js";
+import { type EncodedEvent, type EventEncoder, withEncoder } from "./encode-event.js";
+import { faultText, formFault, hashFault, sizeFault } from "./event-fault.js";
 import { hashedEventId } from "./hash-event.js";
 import { isObject, redact } from "./redact-event.js";
 import { type RequiredSigner, signersOf } from "./required-signers.js";
@@ -66,29 +66,21 @@ const MAX_SIGNATURES = 16;
  * @throws {@link OptionError} `ERR_INPUT` when the room version is unknown.
  */
 export function readEvent(event: unknown, version: RoomVersion): ReadEvent | FaultyEvent {
-  return withReadEvent(event, version, (read) =>
-    read.fault === undefined ? { ...read, signedBytes: read.signedBytes.slice() } : read,
-  );
+  return withEncoder((encoder) => {
+    const read = readEventWith(encoder, event, version);
+    return read.fault === undefined ? { ...read, signedBytes: read.signedBytes.slice() } : read;
+  });
 }
 
-/** As {@link readEvent}; `signedBytes` is lent, and good until `use` returns. Throws what `use` throws, too. */
-export function withReadEvent<Result>(
-  event: unknown,
-  version: RoomVersion,
-  use: (read: ReadEvent | FaultyEvent) => Result,
-): Result {
+/** As {@link readEvent}; `signedBytes` is lent: it is good until another event is encoded. */
+export function readEventWith(encoder: EventEncoder, event: unknown, version: RoomVersion): ReadEvent | FaultyEvent {
   const rules = rulesOf(version);
   const fault = formFault(event, rules);
-  if (fault !== undefined) return use({ fault, event, version });
-  let read: ReadEvent | FaultyEvent | undefined;
+  if (fault !== undefined) return { fault, event, version };
   try {
-    return withEncodedEvent(event as JsonObject, rules, (encoded) => {
-      read = readEncoded(event as JsonObject, encoded, version);
-      return use(read);
-    });
+    return readEncoded(event as JsonObject, encoder.encode(event as JsonObject, rules), version);
   } catch (error) {
-    if (read) throw error;
-    return use({ fault: faultText(error), event, version });
+    return { fault: faultText(error), event, version };
   }
 }
 
@@ -97,7 +89,9 @@ function readEncoded(fields: JsonObject, encoded: EncodedEvent, version: RoomVer
   const tooLarge = sizeFault(encoded);
   if (tooLarge !== undefined) return { fault: tooLarge, event: fields, version };
   const { hashed, signed, isRedacted } = encoded;
-  const isHashRight = isHash((fields.hashes as JsonObject).sha256 as string, sha256(hashed));
+  const isHashRight = isHash((fields.hashes as JsonObject).sha256, sha256(hashed));
+  const noHash = isHashRight ? undefined : hashFault(fields);
+  if (noHash !== undefined) return { fault: noHash, event: fields, version };
   const redacted = (): JsonObject => redact(fields, rules);
   // What is not covered by a right hash does not count: else a forged `third_party_invite` would spare the sender's
   // signature, and the redacted form would be an invite that nobody signed.
@@ -121,7 +115,7 @@ function eventId(event: JsonObject, signed: Uint8Array, rules: RoomVersionRules)
 }
 
 /** "Base64-decoded, and the two are compared": there is padding, and some wrote the URL-safe alphabet. */
-function isHash(text: string, right: string): boolean {
+function isHash(text: unknown, right: string): boolean {
   if (text === right) return true;
   const bytes = decodeAnyBase64(text);
   return bytes !== undefined && encodeBase64(bytes) === right;

@@ -20,6 +20,12 @@ export interface EventKey {
 /** Finds a server's key among those that are at hand, at once and not as a promise; undefined when it is none of them. */
 export type KeyOf = (server: string, keyId: string) => EventKey | undefined;
 
+/** Where keys are at hand. Not a bare function: engines know a method again, of whatever object. */
+export interface KeySource {
+  /** Finds a key. */
+  keyOf(server: string, keyId: string): EventKey | undefined;
+}
+
 /** The name of a key. */
 export interface KeyName {
   /** The server whose key it is. */
@@ -83,7 +89,7 @@ export function verifyEvent(event: unknown, version: RoomVersion, keyOf: KeyOf):
 /** As {@link verifyEvent}, for an event that has been read. */
 export function verifyReadEvent(read: ReadEvent | FaultyEvent, keyOf: KeyOf): EventVerification {
   if (read.fault !== undefined) return faulty(read);
-  const trials = trialsOf(read, keyOf);
+  const trials = trialsOf(read, { keyOf });
   return verdictOn(
     read,
     trials,
@@ -94,7 +100,7 @@ export function verifyReadEvent(read: ReadEvent | FaultyEvent, keyOf: KeyOf): Ev
 /** As {@link verifyReadEvent}, off the main thread where the runtime can. */
 export async function verifyReadEventAsync(read: ReadEvent | FaultyEvent, keyOf: KeyOf): Promise<EventVerification> {
   if (read.fault !== undefined) return faulty(read);
-  const trials = trialsOf(read, keyOf);
+  const trials = trialsOf(read, { keyOf });
   const results = trials.map(
     ({ signature, key }) => key !== undefined && engine.verifyAsync(key, read.signedBytes, signature.signature),
   );
@@ -116,20 +122,25 @@ export interface Trial {
 }
 
 /** The signatures of an event, with their keys. */
-export function trialsOf({ originServerTs, signatures, version }: ReadEvent, keyOf: KeyOf): Trial[] {
-  return signatures.map((signature) => {
-    const key = keyOf(signature.server, signature.keyId);
-    if (!key) return { signature, key: undefined, without: "missing" };
-    const { publicKey, validUntilTs = Number.POSITIVE_INFINITY, expiredTs = Number.POSITIVE_INFINITY } = key;
-    // "Any keys that are known to have expired prior to the event's origin_server_ts are ignored."
-    if (originServerTs > expiredTs) return { signature, key: undefined, without: "expired" };
-    // That of a key in use may have been prolonged since.
-    const isTooOld = roomVersions[version].keyValidity && key.expiredTs === undefined && originServerTs > validUntilTs;
-    if (isTooOld) return { signature, key: undefined, without: "missing" };
-    return isPublicKey(publicKey)
-      ? { signature, key: publicKey, without: undefined }
-      : { signature, key: undefined, without: "unusable" };
-  });
+export function trialsOf(read: ReadEvent, keys: KeySource): Trial[] {
+  const trials: Trial[] = [];
+  for (const signature of read.signatures) {
+    trials.push(trialOf(read, signature, keys.keyOf(signature.server, signature.keyId)));
+  }
+  return trials;
+}
+
+function trialOf({ originServerTs, version }: ReadEvent, signature: EventSignature, key: EventKey | undefined): Trial {
+  if (!key) return { signature, key: undefined, without: "missing" };
+  const { publicKey, validUntilTs = Number.POSITIVE_INFINITY, expiredTs = Number.POSITIVE_INFINITY } = key;
+  // "Any keys that are known to have expired prior to the event's origin_server_ts are ignored."
+  if (originServerTs > expiredTs) return { signature, key: undefined, without: "expired" };
+  // That of a key in use may have been prolonged since.
+  const isTooOld = roomVersions[version].keyValidity && key.expiredTs === undefined && originServerTs > validUntilTs;
+  if (isTooOld) return { signature, key: undefined, without: "missing" };
+  return isPublicKey(publicKey)
+    ? { signature, key: publicKey, without: undefined }
+    : { signature, key: undefined, without: "unusable" };
 }
 
 const isPublicKey = (value: unknown): boolean => ArrayBuffer.isView(value) && value.byteLength === 32;

@@ -21,8 +21,10 @@ export function sortByUnits(keys: string[]): void {
 /** Whether a text sorts by UTF-16 units as it does by code points. */
 export const isBelowSurrogates = (text: string): boolean => !/[\ud800-\uffff]/.test(text);
 
+const none: ReadonlySet<string> = new Set();
+
 /** The object's own keys in canonical order. Of keys that are known, nobody looks whether they are below the surrogates. */
-export function sortedKeys(object: object, known: { has(key: string): boolean } = new Set()): string[] {
+export function sortedKeys(object: object, known: { has(key: string): boolean } = none): string[] {
   const keys = Object.keys(object);
   for (const key of keys) {
     if (!known.has(key) && !isBelowSurrogates(key)) return keys.sort(compareCodePoints);

@@ -1,7 +1,8 @@
 import type { JsonObject } from "../endpoint.js";
-import { type FaultyEvent, type ReadEvent, withReadEvent } from "../events/read-event.js";
+import type { EventEncoder } from "../events/encode-event.js";
+import { type FaultyEvent, type ReadEvent, readEventWith } from "../events/read-event.js";
 import { roomVersions } from "../events/room-versions.js";
-import { type InvalidEvent, type KeyOf, type Trial, trialsOf, verdictOn } from "../events/verify-event.js";
+import { type InvalidEvent, type KeySource, type Trial, trialsOf, verdictOn } from "../events/verify-event.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
 
 /** An event about which everything is known but which of its signatures are right. */
@@ -12,16 +13,15 @@ export interface BegunCheck {
   readonly trials: readonly Trial[];
 }
 
-/** Begins to check an event, with the keys that are at hand; `signedBytes` is lent, and good until `use` returns. */
-export function beginCheck<Result>(
+/** Begins to check an event, with the keys that are at hand; `signedBytes` is lent by the encoder. */
+export function beginCheck(
   event: unknown,
   { version }: EventRules,
-  keyOf: KeyOf,
-  use: (check: BegunCheck) => Result,
-): Result {
-  return withReadEvent(event, version, (read) =>
-    use({ read, trials: read.fault === undefined ? trialsOf(read, keyOf) : [] }),
-  );
+  keys: KeySource,
+  encoder: EventEncoder,
+): BegunCheck {
+  const read = readEventWith(encoder, event, version);
+  return { read, trials: read.fault === undefined ? trialsOf(read, keys) : [] };
 }
 
 /** What is true of an event, if of the signatures that have a key these are right; all of them when absent. */

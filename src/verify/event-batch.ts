@@ -1,4 +1,5 @@
-import type { EventKey, KeyOf } from "../events/verify-event.js";
+import { EventEncoder } from "../events/encode-event.js";
+import type { EventKey, KeySource } from "../events/verify-event.js";
 import { beginCheck, endCheck } from "./check-event.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
 import { type SignatureBatch, SignatureBatchBuilder } from "./signature-batch.js";
@@ -12,9 +13,10 @@ const MAX_BYTES = 256 * 1024;
  * is held: nearly all events hold. A batch is used again: engines take lists of which many were made for long-lived, and
  * then all that they hold is.
  */
-export class EventBatch {
+export class EventBatch implements KeySource {
   readonly #rules: EventRules;
-  readonly #keyOf: KeyOf;
+  readonly #source: KeySource;
+  readonly #encoder = new EventEncoder();
   readonly #events: unknown[] = [];
   /** The keys that were looked up, in that order: others may be known by the time an event is judged. */
   readonly #keys: (EventKey | undefined)[] = [];
@@ -27,13 +29,9 @@ export class EventBatch {
   readonly #signatures: SignatureBatchBuilder;
 
   /** With what the events are held against, the keys that are at hand, and how many events there will be, if that is known. */
-  constructor(rules: EventRules, keyOf: KeyOf, count: number = MAX_EVENTS) {
+  constructor(rules: EventRules, source: KeySource, count: number = MAX_EVENTS) {
     this.#rules = rules;
-    this.#keyOf = (server, keyId) => {
-      const key = keyOf(server, keyId);
-      this.#keys.push(key);
-      return key;
-    };
+    this.#source = source;
     this.#signatures = new SignatureBatchBuilder(Math.min(count, MAX_EVENTS));
   }
 
@@ -49,16 +47,22 @@ export class EventBatch {
 
   /** Adds an event, which may be anything. */
   add(event: unknown): void {
-    beginCheck(event, this.#rules, this.#keyOf, (check) => {
-      const { read, trials } = check;
-      for (const { key, signature } of trials) {
-        if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
-      }
-      this.#events.push(event);
-      this.#keyEnds.push(this.#keys.length);
-      this.#expected.push(endCheck(check, this.#rules));
-      this.#ends.push(this.#signatures.count);
-    });
+    const check = beginCheck(event, this.#rules, this, this.#encoder);
+    const { read, trials } = check;
+    for (const { key, signature } of trials) {
+      if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
+    }
+    this.#events.push(event);
+    this.#keyEnds.push(this.#keys.length);
+    this.#expected.push(endCheck(check, this.#rules));
+    this.#ends.push(this.#signatures.count);
+  }
+
+  /** Finds a key among those that are at hand, for an event that is being added. */
+  keyOf(server: string, keyId: string): EventKey | undefined {
+    const key = this.#source.keyOf(server, keyId);
+    this.#keys.push(key);
+    return key;
   }
 
   /** The signatures for which there are keys. */
@@ -80,8 +84,8 @@ export class EventBatch {
       const ofEvent = isRight.slice(this.#ends[at - 1] ?? 0, this.#ends[at]);
       if (!ofEvent.includes(false)) return expected;
       let next = this.#keyEnds[at - 1] ?? 0;
-      const keyOf: KeyOf = () => this.#keys[next++];
-      return beginCheck(this.#events[at], this.#rules, keyOf, (check) => endCheck(check, this.#rules, ofEvent));
+      const known: KeySource = { keyOf: () => this.#keys[next++] };
+      return endCheck(beginCheck(this.#events[at], this.#rules, known, this.#encoder), this.#rules, ofEvent);
     });
   }
 }

@@ -37,6 +37,14 @@ export interface StreamProgress {
   readonly verified: number;
 }
 
+/** Takes what comes of an answer while it is read. An object, and not functions: engines know its methods again. */
+export interface EventTaker {
+  /** Takes each event that holds, one after the other; it is waited for. The order is not that of the answer. */
+  take(event: JsonObject, place: Place, eventId: string): void | Promise<void>;
+  /** Is told from time to time how far it is, and at the end; it is waited for. */
+  progress(progress: StreamProgress): void | Promise<void>;
+}
+
 /** An answer's events that are being read. */
 export interface EventStream {
   /** The bytes of the answer, decompressed. */
@@ -49,10 +57,8 @@ export interface EventStream {
   readonly maxBytes: number;
   /** How many bytes there are, where that is known. */
   readonly totalBytes: number | undefined;
-  /** Takes each event that holds, one after the other; it is waited for. The order is not that of the answer. */
-  readonly take: (event: JsonObject, place: Place, eventId: string) => void | Promise<void>;
-  /** Is told from time to time how far it is, and at the end; it is waited for. */
-  readonly progress: (progress: StreamProgress) => void | Promise<void>;
+  /** Takes the events. */
+  readonly taker: EventTaker;
   /** Called when all bytes are there, and only we still work on them. */
   readonly arrived: () => void;
 }
@@ -74,11 +80,11 @@ interface Batch {
 }
 
 /**
- * Reads an answer of many events as it comes, and verifies them meanwhile on all cores. Once it has settled, `take` and
- * `progress` are called no more, and what they were called for is over.
+ * Reads an answer of many events as it comes, and verifies them meanwhile on all cores. Once it has settled, nothing
+ * is given to the taker any more, and what it was given is over.
  *
  * @returns what was read; or why the answer is no good, so that nothing of it counts.
- * @throws what the cancellation was given, what `take` or `progress` threw, or a {@link TransportError}.
+ * @throws what the cancellation was given, what the taker threw, or a {@link TransportError}.
  */
 export function readEventStream(
   stream: EventStream,
@@ -266,7 +272,7 @@ class EventStreamReader {
       const each = checked[at] as CheckedEvent;
       const place = { field, index };
       const left = this.#events.take(event as JsonObject, each, place);
-      const taken = left && this.#stream.take(left, place, each.eventId ?? "");
+      const taken = left && this.#stream.taker.take(left, place, each.eventId ?? "");
       if (taken) await taken;
       const pause = this.#session.turns.breathe();
       if (pause) await pause;
@@ -275,8 +281,8 @@ class EventStreamReader {
   }
 
   #tell(): void | Promise<void> {
-    const { totalBytes, progress } = this.#stream;
-    return progress({ bytes: this.#bytes, totalBytes, events: this.#count, verified: this.#events.seen });
+    const { totalBytes, taker } = this.#stream;
+    return taker.progress({ bytes: this.#bytes, totalBytes, events: this.#count, verified: this.#events.seen });
   }
 
   #fail(error: unknown): void {

@@ -16,13 +16,16 @@ export class HandlerError extends Error {
 }
 
 /**
- * Calls a handler of the caller; what it returns is to be waited for, where it is a promise.
+ * Calls a handler of the caller, if there is one; what it returns is to be waited for, where it is a promise.
  *
  * @throws {@link HandlerError} with what it throws, or rejects with.
  */
-export function handled(call: () => void | Promise<void>): void | Promise<void> {
+export function handled<News>(
+  handler: ((news: News) => void | Promise<void>) | undefined,
+  news: News,
+): void | Promise<void> {
   try {
-    const made = call();
+    const made = handler?.(news);
     return made && Promise.resolve(made).catch(rethrow);
   } catch (error) {
     return rethrow(error);

@@ -6,7 +6,7 @@ import type { Outcome } from "../validate/outcome.js";
 import { InvalidJson } from "../validate/parse-json.js";
 import { type AnsweredEndpoint, readAnswer } from "../validate/read-outcome.js";
 import { versionNamedBy } from "./create-event.js";
-import { readEventStream } from "./event-stream.js";
+import { type EventTaker, readEventStream, type StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
 import type { Place } from "./verified-events.js";
 import { malformed, settle, type Verification, verdict } from "./verify-answer.js";
@@ -42,15 +42,8 @@ export async function readStreamedAnswer(
   verification: Verification & { readonly version: RoomVersion },
   cancellation: Cancellation,
 ): Promise<Outcome> {
-  const { version, roomId, fields, verifier, onEvent, onProgress } = verification;
-  const answer = verification.countAnswer();
-  const kept = new Map(fields.map((field) => [field, [] as JsonObject[]]));
-  let isCreated = false;
-  const take = (event: JsonObject, { field, index }: Place, eventId: string): void | Promise<void> => {
-    if (roomId !== undefined && versionNamedBy(event, roomId) === version) isCreated = true;
-    if (onEvent) return handled(() => onEvent({ event, eventId, field, via: server, answer }));
-    (kept.get(field) as JsonObject[])[index] = event;
-  };
+  const { version, roomId, fields, verifier } = verification;
+  const taker = new AnswerTaker(server, verification);
   try {
     const read = await readEventStream(
       {
@@ -59,8 +52,7 @@ export async function readStreamedAnswer(
         rules: { version, roomId },
         maxBytes,
         totalBytes,
-        take,
-        progress: (progress) => onProgress && handled(() => onProgress({ ...progress, via: server, answer })),
+        taker,
         arrived,
       },
       verifier,
@@ -72,15 +64,15 @@ export async function readStreamedAnswer(
     const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
     for (const { event, eventId, ...place } of settled) {
       if (cancellation.aborted) throw cancellation.reason;
-      await take(event, place, eventId);
+      await taker.take(event, place, eventId);
     }
-    if (isCreated) verification.onVersion(version);
+    if (taker.isCreated) verification.onVersion(version);
     else if (verification.isClaimed) {
       return malformed(status, "$", `expected the m.room.create event of a room of version ${version}`);
     }
     const holder = holderOf(skeleton);
     // An index of an event that was left out is a hole, which filter passes over.
-    for (const [field, all] of kept) if (Array.isArray(holder[field])) holder[field] = all.filter(() => true);
+    for (const [field, all] of taker.kept) if (Array.isArray(holder[field])) holder[field] = all.filter(() => true);
     // Each event has been looked at.
     const { events: _events, ...withoutEvents } = endpoint;
     const outcome = await readAnswer(status, skeleton, withoutEvents, server, input);
@@ -88,6 +80,35 @@ export async function readStreamedAnswer(
     return verdict(outcome, events, verification, version, isWithheld);
   } finally {
     stream.destroy();
+  }
+}
+
+/** Takes the events of one answer: for the caller, who may take each, or for the answer. */
+class AnswerTaker implements EventTaker {
+  /** The events by field, each at its index; none where the caller takes each. */
+  readonly kept: ReadonlyMap<string, JsonObject[]>;
+  /** Whether the event that made the room is among them, and says that it is of the version that it was taken for. */
+  isCreated = false;
+  readonly #via: string;
+  readonly #verification: Verification & { readonly version: RoomVersion };
+  readonly #answer: number;
+
+  constructor(via: string, verification: Verification & { readonly version: RoomVersion }) {
+    this.kept = new Map(verification.fields.map((field) => [field, []]));
+    this.#via = via;
+    this.#verification = verification;
+    this.#answer = verification.countAnswer();
+  }
+
+  take(event: JsonObject, { field, index }: Place, eventId: string): void | Promise<void> {
+    const { roomId, version, onEvent } = this.#verification;
+    if (roomId !== undefined && versionNamedBy(event, roomId) === version) this.isCreated = true;
+    if (onEvent) return handled(onEvent, { event, eventId, field, via: this.#via, answer: this.#answer });
+    (this.kept.get(field) as JsonObject[])[index] = event;
+  }
+
+  progress(progress: StreamProgress): void | Promise<void> {
+    return handled(this.#verification.onProgress, { ...progress, via: this.#via, answer: this.#answer });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Cancellation } from "../cancellation.js";
 import { rulesOf } from "../events/room-versions.js";
-import type { EventKey, KeyOf } from "../events/verify-event.js";
+import type { EventKey, KeySource } from "../events/verify-event.js";
 import type { Keyring } from "../keyring/keyring.js";
 import type { KeyRequest } from "../keyring/known-key.js";
 import { engine } from "../sign/ed25519.js";
@@ -84,7 +84,7 @@ async function checkAll(
 }
 
 /** The events of one answer: they share the keys, and the searches for keys count as one. */
-export class VerifySession {
+export class VerifySession implements KeySource {
   /** All that is done for the answer on this thread shares its turns: many short ones at once would be a long one. */
   readonly turns: Turns = new Turns();
   readonly #rules: EventRules;
@@ -93,10 +93,6 @@ export class VerifySession {
   readonly #emptyBatches: EventBatch[] = [];
   /** The keys that were asked for. The key ring may forget some of them before the answer is over. */
   readonly #keys = new Map<string, EventKey>();
-  readonly #keyOf: KeyOf = (server, keyId) => {
-    const asked = this.#keys.size > 0 ? this.#keys.get(nameOf(server, keyId)) : undefined;
-    return asked ?? this.#keyring.peek(server, keyId);
-  };
 
   /** With what the events are held against, where the keys are from, and the threads. */
   constructor(rules: EventRules, keyring: Keyring, pool: VerifyPool) {
@@ -110,9 +106,15 @@ export class VerifySession {
     return BATCHES_PER_THREAD * this.#pool.size;
   }
 
+  /** Finds a key among those that are at hand. */
+  keyOf(server: string, keyId: string): EventKey | undefined {
+    const asked = this.#keys.size > 0 ? this.#keys.get(nameOf(server, keyId)) : undefined;
+    return asked ?? this.#keyring.peek(server, keyId);
+  }
+
   /** An empty batch, for about so many events. */
   newBatch(count?: number): EventBatch {
-    return this.#emptyBatches.pop() ?? new EventBatch(this.#rules, this.#keyOf, count);
+    return this.#emptyBatches.pop() ?? new EventBatch(this.#rules, this, count);
   }
 
   /**

@@ -159,7 +159,7 @@ async function handOver(
   const answer = countAnswer();
   for (const { field, event, eventId } of events) {
     if (cancellation.aborted) throw cancellation.reason;
-    if (fields.includes(field)) await handled(() => onEvent?.({ event, eventId, field, via, answer }));
+    if (fields.includes(field)) await handled(onEvent, { event, eventId, field, via, answer });
   }
   for (const field of fields) if (Array.isArray(holder[field])) holder[field] = [];
 }

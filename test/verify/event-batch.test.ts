@@ -60,7 +60,7 @@ const events: unknown[] = Array.from({ length: 60 }, (_, at) => {
 describe("a batch of events", () => {
   test("is found to be what each of its events is found to be alone, in their order", () => {
     const keyOf = (name: string): EventKey | undefined => (name === server ? { publicKey } : undefined);
-    const batch = new EventBatch(rules, keyOf);
+    const batch = new EventBatch(rules, { keyOf });
     for (const event of events) batch.add(event);
     const checked = batch.checked(right(batch));
     expect(checked).toHaveLength(events.length);
@@ -74,7 +74,7 @@ describe("a batch of events", () => {
 
   test("holds each event against the keys that were known when it was added, though others come meanwhile", () => {
     let known: EventKey | undefined = { publicKey };
-    const batch = new EventBatch(rules, () => known);
+    const batch = new EventBatch(rules, { keyOf: () => known });
     batch.add(anEvent(1));
     batch.add(withSignature(anEvent(2), Buffer.alloc(64).toString("base64")));
     known = undefined;
@@ -84,7 +84,7 @@ describe("a batch of events", () => {
 
   test("is empty once it has been judged, and may be used again", () => {
     const keyOf = (name: string): EventKey | undefined => (name === server ? { publicKey } : undefined);
-    const batch = new EventBatch(rules, keyOf, 1);
+    const batch = new EventBatch(rules, { keyOf }, 1);
     const first = events.slice(0, 30);
     for (const event of [...first, ...events]) batch.add(event);
     const all = batch.checked(right(batch));
@@ -95,7 +95,7 @@ describe("a batch of events", () => {
   });
 
   test("holds events of another room to be none of this one, whoever signed them", () => {
-    const batch = new EventBatch({ ...rules, roomId: "!other:a.example" }, () => ({ publicKey }));
+    const batch = new EventBatch({ ...rules, roomId: "!other:a.example" }, { keyOf: () => ({ publicKey }) });
     batch.add(anEvent(1));
     expect(batch.checked(right(batch))).toEqual([
       { kind: "invalid", eventId: undefined, reason: "it is of another room" },

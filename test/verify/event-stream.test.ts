@@ -29,10 +29,12 @@ async function readPieces(
       rules: { version: "10", roomId: undefined },
       maxBytes: 1_000_000,
       totalBytes: undefined,
-      take: () => {
-        throw new Error("nothing of it is an event");
+      taker: {
+        take: () => {
+          throw new Error("nothing of it is an event");
+        },
+        progress: () => {},
       },
-      progress: () => {},
       arrived: () => {},
     },
     by,
