@@ -90,21 +90,24 @@ export function verifyEvent(event: unknown, version: RoomVersion, keyOf: KeyOf):
 export function verifyReadEvent(read: ReadEvent | FaultyEvent, keyOf: KeyOf): EventVerification {
   if (read.fault !== undefined) return faulty(read);
   const trials = trialsOf(read, { keyOf });
-  return verdictOn(
-    read,
-    trials,
-    trials.map(({ signature, key }) => key !== undefined && engine.verify(key, read.signedBytes, signature.signature)),
-  );
+  for (const trial of trials) {
+    const { signature, key } = trial;
+    trial.isRight = key !== undefined && engine.verify(key, read.signedBytes, signature.signature);
+  }
+  return verdictOn(read, trials);
 }
 
 /** As {@link verifyReadEvent}, off the main thread where the runtime can. */
 export async function verifyReadEventAsync(read: ReadEvent | FaultyEvent, keyOf: KeyOf): Promise<EventVerification> {
   if (read.fault !== undefined) return faulty(read);
   const trials = trialsOf(read, { keyOf });
-  const results = trials.map(
-    ({ signature, key }) => key !== undefined && engine.verifyAsync(key, read.signedBytes, signature.signature),
+  await Promise.all(
+    trials.map(async (trial) => {
+      const { signature, key } = trial;
+      trial.isRight = key !== undefined && (await engine.verifyAsync(key, read.signedBytes, signature.signature));
+    }),
   );
-  return verdictOn(read, trials, await Promise.all(results));
+  return verdictOn(read, trials);
 }
 
 function faulty({ event, fault }: FaultyEvent): InvalidEvent {
@@ -119,6 +122,8 @@ export interface Trial {
   readonly key: Uint8Array | undefined;
   /** Why there is no key. */
   readonly without: "missing" | "expired" | "unusable" | undefined;
+  /** Whether it has been found to be right with the key. */
+  isRight: boolean;
 }
 
 /** The signatures of an event, with their keys. */
@@ -131,30 +136,28 @@ export function trialsOf(read: ReadEvent, keys: KeySource): Trial[] {
 }
 
 function trialOf({ originServerTs, version }: ReadEvent, signature: EventSignature, key: EventKey | undefined): Trial {
-  if (!key) return { signature, key: undefined, without: "missing" };
+  if (!key) return { signature, key: undefined, without: "missing", isRight: false };
   const { publicKey, validUntilTs = Number.POSITIVE_INFINITY, expiredTs = Number.POSITIVE_INFINITY } = key;
   // "Any keys that are known to have expired prior to the event's origin_server_ts are ignored."
-  if (originServerTs > expiredTs) return { signature, key: undefined, without: "expired" };
+  if (originServerTs > expiredTs) return { signature, key: undefined, without: "expired", isRight: false };
   // That of a key in use may have been prolonged since.
   const isTooOld = roomVersions[version].keyValidity && key.expiredTs === undefined && originServerTs > validUntilTs;
-  if (isTooOld) return { signature, key: undefined, without: "missing" };
+  if (isTooOld) return { signature, key: undefined, without: "missing", isRight: false };
   return isPublicKey(publicKey)
-    ? { signature, key: publicKey, without: undefined }
-    : { signature, key: undefined, without: "unusable" };
+    ? { signature, key: publicKey, without: undefined, isRight: false }
+    : { signature, key: undefined, without: "unusable", isRight: false };
 }
 
 const isPublicKey = (value: unknown): boolean => ArrayBuffer.isView(value) && value.byteLength === 32;
 
 /**
- * The verdict on an event, by which of its signatures are right: a result for each trial, false where there is no key.
+ * The verdict on an event, by which of its signatures are right.
  * "If all signatures from known unexpired keys from the originating server(s) are found to be valid": at least one of
  * each server that has to sign, and none that is wrong.
  */
-export function verdictOn(read: ReadEvent, trials: readonly Trial[], results: readonly boolean[]): EventVerification {
+export function verdictOn(read: ReadEvent, trials: readonly Trial[]): EventVerification {
   const { event, eventId, requiredSigners } = read;
-  const wrong = trials.find(
-    (trial, at) => trial.signature.isRequired && trial.key !== undefined && results[at] === false,
-  );
+  const wrong = trials.find(({ signature, key, isRight }) => signature.isRequired && key !== undefined && !isRight);
   if (wrong) {
     const { server, keyId } = wrong.signature;
     return invalid(read, `the signature of ${quoted(server)} with ${quoted(keyId)} is wrong`);
@@ -163,7 +166,7 @@ export function verdictOn(read: ReadEvent, trials: readonly Trial[], results: re
   if (badKey) return unusable(read, badKey);
   const missing: KeyName[] = [];
   for (const { server } of requiredSigners.length > 0 ? requiredSigners : ANY_SERVER) {
-    if (isSignedBy(server, trials, results)) continue;
+    if (isSignedBy(server, trials)) continue;
     const own = trials.filter(({ signature }) => server === undefined || signature.server === server);
     const who = server === undefined ? "any server" : quoted(server);
     if (own.length === 0) return invalid(read, `it has no signature of ${who}`);
@@ -184,8 +187,8 @@ export function verdictOn(read: ReadEvent, trials: readonly Trial[], results: re
 /** Who has to have signed a third-party invite. */
 const ANY_SERVER = [{ server: undefined }];
 
-function isSignedBy(server: string | undefined, trials: readonly Trial[], results: readonly boolean[]): boolean {
-  return trials.some(({ signature }, at) => results[at] && (server === undefined || signature.server === server));
+function isSignedBy(server: string | undefined, trials: readonly Trial[]): boolean {
+  return trials.some(({ signature, isRight }) => isRight && (server === undefined || signature.server === server));
 }
 
 function invalid({ eventId, event }: ReadEvent, reason: string, missingKeys: readonly KeyName[] = []): InvalidEvent {

@@ -31,8 +31,8 @@ export function endCheck({ read, trials }: BegunCheck, rules: EventRules, isRigh
     return { kind: "invalid", eventId: undefined, reason: "it is of another room" };
   }
   let at = 0;
-  const results = trials.map(({ key }) => key !== undefined && (isRight?.[at++] ?? true));
-  const verdict = verdictOn(read, trials, results);
+  for (const trial of trials) trial.isRight = trial.key !== undefined && (isRight?.[at++] ?? true);
+  const verdict = verdictOn(read, trials);
   const { kind, eventId } = verdict;
   switch (kind) {
     case "valid":

@@ -70,22 +70,23 @@ export class EventBatch implements KeySource {
     return this.#signatures.build();
   }
 
-  /** What is true of each event, when it is known of the signatures which are right. The batch is empty then. */
-  checked(isRight: readonly boolean[]): readonly CheckedEvent[] {
-    const checked = isRight.includes(false) ? this.#judged(isRight) : this.#expected;
+  /** What is true of each event, when it is known which of the signatures are wrong. The batch is empty then. */
+  checked(wrong: readonly number[]): readonly CheckedEvent[] {
+    const checked = wrong.length > 0 ? this.#judged(new Set(wrong)) : this.#expected;
     this.#expected = [];
     for (const list of [this.#events, this.#keys, this.#keyEnds, this.#ends]) list.length = 0;
     this.#signatures.clear();
     return checked;
   }
 
-  #judged(isRight: readonly boolean[]): CheckedEvent[] {
+  #judged(wrong: ReadonlySet<number>): CheckedEvent[] {
     return this.#expected.map((expected, at) => {
-      const ofEvent = isRight.slice(this.#ends[at - 1] ?? 0, this.#ends[at]);
-      if (!ofEvent.includes(false)) return expected;
+      const isRight: boolean[] = [];
+      for (let nth = this.#ends[at - 1] ?? 0; nth < (this.#ends[at] as number); nth++) isRight.push(!wrong.has(nth));
+      if (!isRight.includes(false)) return expected;
       let next = this.#keyEnds[at - 1] ?? 0;
       const known: KeySource = { keyOf: () => this.#keys[next++] };
-      return endCheck(beginCheck(this.#events[at], this.#rules, known, this.#encoder), this.#rules, ofEvent);
+      return endCheck(beginCheck(this.#events[at], this.#rules, known, this.#encoder), this.#rules, isRight);
     });
   }
 }

@@ -22,13 +22,13 @@ export interface PoolRequest extends SignatureBatch {
 export interface PoolAnswer {
   /** The request's. */
   readonly id: number;
-  /** Of each signature, whether it is right. */
-  readonly isRight: readonly boolean[];
+  /** Which signatures are wrong: seldom any, and to say of each that it is right would take longer. */
+  readonly wrong: readonly number[];
 }
 
 interface Job {
   readonly request: PoolRequest;
-  readonly resolve: (isRight: readonly boolean[]) => void;
+  readonly resolve: (wrong: readonly number[]) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -79,10 +79,10 @@ export class VerifyPool {
   /**
    * Verifies signatures on one of the threads.
    *
-   * @returns of each, whether it is right.
+   * @returns which of them are wrong.
    * @throws an error when the thread cannot be started, or ends, or the pool was closed.
    */
-  verify({ bytes, ends }: SignatureBatch): Promise<readonly boolean[]> {
+  verify({ bytes, ends }: SignatureBatch): Promise<readonly number[]> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new Error(CLOSED);
       this.#lastId += 1;
@@ -142,12 +142,12 @@ export class VerifyPool {
     return thread;
   }
 
-  #take(thread: Thread, { id, isRight }: PoolAnswer): void {
+  #take(thread: Thread, { id, wrong }: PoolAnswer): void {
     const job = thread.jobs.get(id);
     thread.jobs.delete(id);
     thread.hasWorked = true;
     if (thread.jobs.size === 0) thread.worker.unref();
-    job?.resolve(isRight);
+    job?.resolve(wrong);
     this.#assign();
     this.#armIdle();
   }

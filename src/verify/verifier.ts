@@ -145,7 +145,8 @@ export class VerifySession implements KeySource {
     }
   }
 
-  async #verify(signatures: SignatureBatch, cancellation: Cancellation): Promise<readonly boolean[]> {
+  /** Which of the signatures are wrong. */
+  async #verify(signatures: SignatureBatch, cancellation: Cancellation): Promise<readonly number[]> {
     const { length } = signatures.ends;
     if (!this.#pool.isBroken && (length > MAX_HERE || this.#pool.isWorking)) {
       try {
@@ -154,13 +155,13 @@ export class VerifySession implements KeySource {
         // What cannot be done on a thread can be done here.
       }
     }
-    const isRight: boolean[] = [];
-    while (isRight.length < length) {
+    const wrong: number[] = [];
+    for (let at = 0; at < length; at++) {
       await this.turns.breathe();
       if (cancellation.aborted) throw cancellation.reason;
-      isRight.push(isRightAt(signatures, isRight.length, engine));
+      if (!isRightAt(signatures, at, engine)) wrong.push(at);
     }
-    return isRight;
+    return wrong;
   }
 }
 

@@ -10,6 +10,7 @@ const { isRightAt } = await import("./signature-batch.js");
 if (!engine) throw new Error("This runtime has no Ed25519 of its own.");
 
 parentPort?.on("message", (request: PoolRequest) => {
-  const answer: PoolAnswer = { id: request.id, isRight: request.ends.map((_, at) => isRightAt(request, at, engine)) };
+  const wrong = [...request.ends.keys()].filter((at) => !isRightAt(request, at, engine));
+  const answer: PoolAnswer = { id: request.id, wrong };
   parentPort?.postMessage(answer);
 });
