@@ -7,10 +7,15 @@ import { compareCodePoints, isBelowSurrogates, sortByUnits } from "./canonical-o
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const QUOTE = 0x22;
+const MINUS = 0x2d;
+const ZERO = 0x30;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+/** Safe integers are below the square of it. */
+const HALF = 1e8;
+const HALF_DIGITS = 8;
 /** So few bytes are copied sooner one by one than together. */
 const FEW_BYTES = 200;
 const MIN_BYTES = 8 * 1024;
@@ -128,7 +133,7 @@ export class CanonicalWriter {
   #value(value: unknown, depth: number): boolean {
     // Not a switch: engines know these comparisons, and need no texts for them.
     if (typeof value === "string") return this.#string(value, false);
-    if (typeof value === "number") return Number.isSafeInteger(value) && this.#ascii(String(value));
+    if (typeof value === "number") return Number.isSafeInteger(value) && this.#integer(value);
     if (typeof value === "boolean") return this.#ascii(value ? "true" : "false");
     if (typeof value !== "object") return false;
     if (value === null) return this.#ascii("null");
@@ -204,6 +209,29 @@ export class CanonicalWriter {
     this.#reserve(text.length);
     for (let index = 0; index < text.length; index++) this.#bytes[this.#length++] = text.charCodeAt(index);
     return true;
+  }
+
+  /** Writes a safe integer: large ones are no small integers to engines, which make texts of them slowly. */
+  #integer(value: number): true {
+    if (value < 0) this.#byte(MINUS);
+    const size = Math.abs(value);
+    const high = Math.floor(size / HALF);
+    if (high > 0) this.#digits(high, 1);
+    this.#digits(size % HALF, high > 0 ? HALF_DIGITS : 1);
+    return true;
+  }
+
+  /** Writes an integer below {@link HALF}, with so many digits at least. */
+  #digits(value: number, atLeast: number): void {
+    let end = this.#length + atLeast;
+    for (let power = 10 ** atLeast; power <= value; power *= 10) end++;
+    this.#reserve(end - this.#length);
+    const bytes = this.#bytes;
+    for (let at = end - 1, rest = value | 0; at >= this.#length; at--) {
+      bytes[at] = ZERO + (rest % 10);
+      rest = (rest / 10) | 0;
+    }
+    this.#length = end;
   }
 
   #byte(byte: number): void {
