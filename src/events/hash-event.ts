@@ -58,10 +58,12 @@ const SERVER = /^(?:\[[\da-fA-F:.]{2,45}\]|[\da-zA-Z.-]{1,249})(?::\d{1,5})?$/;
 
 /** The server name in an identifier with a domain; undefined where it has none. */
 export function serverOf(identifier: string): string | undefined {
-  const colon = identifier.indexOf(":");
-  const server = identifier.slice(colon + 1);
-  return colon > 0 && SERVER.test(server) ? server : undefined;
+  const server = domainOf(identifier);
+  return server.length < identifier.length - 1 && SERVER.test(server) ? server : undefined;
 }
+
+/** What is behind the first colon of an identifier; all of it where there is none. */
+export const domainOf = (identifier: string): string => identifier.slice(identifier.indexOf(":") + 1);
 
 /**
  * The id of the room that an event is in: its `room_id` or, for the `m.room.create` event of room version 12, the

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../endpoint.js";
 import { NameError } from "../errors.js";
-import { isEventIdWithServer, serverOf } from "./hash-event.js";
+import { domainOf, isEventIdWithServer, serverOf } from "./hash-event.js";
 import { checkObject, isObject } from "./redact-event.js";
 import { type RoomVersion, type RoomVersionRules, rulesOf } from "./room-versions.js";
 
@@ -45,14 +45,14 @@ export function signerFault(event: JsonObject, rules: RoomVersionRules): string 
 export function signersOf(event: JsonObject, rules: RoomVersionRules): readonly RequiredSigner[] {
   const signers: RequiredSigner[] = [];
   const add = (identifier: unknown, because: RequiredSigner["because"]): void => {
-    const server = serverOf(identifier as string) as string;
+    const server = domainOf(identifier as string);
     if (!signers.some((signer) => signer.server === server)) signers.push({ server, because });
   };
   const isExempt = isThirdPartyInvite(event);
   if (!isExempt) add(event.sender, "sender");
   if (rules.eventIds === "inEvent") {
     // Only "if it differs from the originating server": whoever sends a third-party invite is not known.
-    const isSenders = serverOf(event.event_id as string) === serverOf(event.sender as string);
+    const isSenders = domainOf(event.event_id as string) === domainOf(event.sender as string);
     if (!isSenders) add(event.event_id, "eventId");
   }
   if (isAuthorisedJoin(event, rules)) add((event.content as JsonObject)[AUTHORISER], "authoriser");

@@ -3,6 +3,8 @@ import type { JsonValue } from "../endpoint.js";
 import { textOf } from "../sign/utf8.js";
 import { CHARS_PER_COMMA, CHARS_PER_OBJECT, InvalidJson } from "./parse-json.js";
 
+const OPEN_OBJECT = 0x7b;
+
 /** The elements of an array, by the text between its brackets; or why there are none. Never throws. */
 export function parseElements(bytes: Uint8Array): readonly JsonValue[] | InvalidJson {
   return isUtf8(bytes) ? parseList(textOf(bytes)) : new InvalidJson("not UTF-8");
@@ -17,12 +19,13 @@ export interface ElementsAhead {
 }
 
 /**
- * Parses the elements of an array from the beginning of a piece, where one begins, to its last `},{`. When that much is
- * JSON, its comma stands between two elements, and nobody has had to look at each byte to know. Undefined when it is none;
+ * Parses the elements of an array from the beginning of a piece, where an object begins, to its last `},{`. When that much
+ * is JSON, its comma stands between two elements, and nobody has had to look at each byte to know. Undefined when it is none;
  * when it has more opening brackets than it may, as every text that is nested deeper has; or when it has more brackets or
  * commas than `parseJson` allows for so many bytes. Never throws.
  */
 export function parseAhead(piece: Uint8Array, maxBrackets: number): ElementsAhead | undefined {
+  if (piece[0] !== OPEN_OBJECT) return undefined;
   const end = Buffer.from(piece.buffer, piece.byteOffset, piece.length).lastIndexOf("},{") + 1;
   const bytes = piece.subarray(0, end);
   if (end === 0 || !isUtf8(bytes)) return undefined;

@@ -131,7 +131,7 @@ class EventStreamReader {
     if (cancellation.aborted) reading.abort(cancellation.reason);
     let refused: InvalidJson | "tooLarge" | undefined;
     try {
-      refused = await this.#read();
+      refused = (await this.#read()) ?? (await this.#finish());
     } catch (error) {
       // What else breaks a stream is the decompression.
       const isCoded = error === chunks.errored && !(error instanceof TransportError);
@@ -148,9 +148,10 @@ class EventStreamReader {
     return { skeleton: this.#skeleton, events: this.#events };
   }
 
+  /** Reads all chunks, or up to where nothing more is wanted. */
   async #read(): Promise<InvalidJson | "tooLarge" | undefined> {
     const { turns } = this.#session;
-    const { chunks, maxBytes, arrived } = this.#stream;
+    const { chunks, maxBytes } = this.#stream;
     for await (const chunk of chunks) {
       this.#bytes += chunk.length;
       if (this.#bytes > maxBytes) return "tooLarge";
@@ -167,7 +168,13 @@ class EventStreamReader {
       await this.#enoughRoom();
       if (this.#reading.aborted) return undefined;
     }
-    arrived();
+    return undefined;
+  }
+
+  // Not a part of reading: engines would throw away what they made of that, each time they come here.
+  async #finish(): Promise<InvalidJson | undefined> {
+    if (this.#reading.aborted) return undefined;
+    this.#stream.arrived();
     // Of what is no answer nothing need be verified.
     const skeleton = this.#splitter.end();
     if (skeleton instanceof InvalidJson) return skeleton;
