@@ -23,6 +23,20 @@ describe("base64", () => {
     );
   });
 
+  it("takes what Buffer takes, of texts that are of the alphabet and as long as they have to be, and no others", () => {
+    const char = fc.constantFrom(..."AZaz059+/-_=", " ", "\n", "\u0141", "\u1041", "😀");
+    const is = (text: string, alphabet: RegExp): boolean =>
+      alphabet.test(text) && (text.endsWith("=") ? text.length % 4 === 0 : text.length % 4 !== 1);
+    fc.assert(
+      fc.property(fc.string({ unit: char, maxLength: 12 }), (text) => {
+        const expected = new Uint8Array(Buffer.from(text, "base64"));
+        expect(decodeBase64(text)).toEqual(is(text, /^[A-Za-z\d+/]*={0,2}$/) ? expected : undefined);
+        expect(decodeAnyBase64(text)).toEqual(is(text, /^[\w+/-]*={0,2}$/) ? expected : undefined);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it.each(["A", "AAAAA", "AA A", "AA\n", "A=", "AAA==", "AA=", "AA==AA==", "====", "AA-_", "Aé", null, 1, ["AAAA"]])(
     "refuses %j",
     (text) => {
