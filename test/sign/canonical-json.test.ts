@@ -187,7 +187,11 @@ describe("canonicalJson", () => {
     const edges = [0, 1, 9, 10, 1e7, 1e8 - 1, 1e8, 1e8 + 1, 1e9, 2 ** 31, 2 ** 32, 1e15, Number.MAX_SAFE_INTEGER];
     const ofAnyLength = fc.nat(16).chain((digits) => fc.maxSafeInteger().map((it) => Math.trunc(it / 10 ** digits)));
     for (const edge of edges) expect(canonicalJson([edge, -edge])).toBe(JSON.stringify([edge, -edge]));
-    fc.assert(fc.property(ofAnyLength, (it) => expect(canonicalJson(it)).toBe(JSON.stringify(it))));
+    fc.assert(
+      fc.property(ofAnyLength, (it) => {
+        expect(canonicalJson(it)).toBe(JSON.stringify(it));
+      }),
+    );
   });
 
   it("takes objects without a prototype", () => {
