@@ -216,22 +216,22 @@ export class CanonicalWriter {
     if (value < 0) this.#byte(MINUS);
     const size = Math.abs(value);
     const high = Math.floor(size / HALF);
-    if (high > 0) this.#digits(high, 1);
-    this.#digits(size % HALF, high > 0 ? HALF_DIGITS : 1);
+    if (high > 0) this.#digits(high, digitsOf(high));
+    const low = size - high * HALF;
+    this.#digits(low, high > 0 ? HALF_DIGITS : digitsOf(low));
     return true;
   }
 
-  /** Writes an integer below {@link HALF}, with so many digits at least. */
-  #digits(value: number, atLeast: number): void {
-    let end = this.#length + atLeast;
-    for (let power = 10 ** atLeast; power <= value; power *= 10) end++;
-    this.#reserve(end - this.#length);
+  /** Writes so many digits of an integer below {@link HALF}. */
+  #digits(value: number, count: number): void {
+    this.#reserve(count);
     const bytes = this.#bytes;
-    for (let at = end - 1, rest = value | 0; at >= this.#length; at--) {
+    let rest = value | 0;
+    for (let at = this.#length + count - 1; at >= this.#length; at--) {
       bytes[at] = ZERO + (rest % 10);
       rest = (rest / 10) | 0;
     }
-    this.#length = end;
+    this.#length += count;
   }
 
   #byte(byte: number): void {
@@ -246,6 +246,12 @@ export class CanonicalWriter {
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
   }
+}
+
+function digitsOf(integer: number): number {
+  let digits = 1;
+  for (let power = 10; power <= integer; power *= 10) digits++;
+  return digits;
 }
 
 const free: CanonicalWriter[] = [];

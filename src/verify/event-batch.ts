@@ -1,4 +1,4 @@
-import { EventEncoder } from "../events/encode-event.js";
+import type { EventEncoder } from "../events/encode-event.js";
 import type { EventKey, KeySource } from "../events/verify-event.js";
 import { beginCheck, endCheck } from "./check-event.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
@@ -16,7 +16,7 @@ const MAX_BYTES = 256 * 1024;
 export class EventBatch implements KeySource {
   readonly #rules: EventRules;
   readonly #source: KeySource;
-  readonly #encoder = new EventEncoder();
+  readonly #encoder: EventEncoder;
   readonly #events: unknown[] = [];
   /** The keys that were looked up, in that order: others may be known by the time an event is judged. */
   readonly #keys: (EventKey | undefined)[] = [];
@@ -28,10 +28,14 @@ export class EventBatch implements KeySource {
   readonly #ends: number[] = [];
   readonly #signatures: SignatureBatchBuilder;
 
-  /** With what the events are held against, the keys that are at hand, and how many events there will be, if that is known. */
-  constructor(rules: EventRules, source: KeySource, count: number = MAX_EVENTS) {
+  /**
+   * With what the events are held against, the keys that are at hand, an encoder, which batches may share, and how many
+   * events there will be, if that is known.
+   */
+  constructor(rules: EventRules, source: KeySource, encoder: EventEncoder, count: number = MAX_EVENTS) {
     this.#rules = rules;
     this.#source = source;
+    this.#encoder = encoder;
     this.#signatures = new SignatureBatchBuilder(Math.min(count, MAX_EVENTS));
   }
 

@@ -1,4 +1,5 @@
 import type { Cancellation } from "../cancellation.js";
+import { EventEncoder } from "../events/encode-event.js";
 import { rulesOf } from "../events/room-versions.js";
 import type { EventKey, KeySource } from "../events/verify-event.js";
 import type { Keyring } from "../keyring/keyring.js";
@@ -90,6 +91,7 @@ export class VerifySession implements KeySource {
   readonly #rules: EventRules;
   readonly #keyring: Keyring;
   readonly #pool: VerifyPool;
+  readonly #encoder = new EventEncoder();
   readonly #emptyBatches: EventBatch[] = [];
   /** The keys that were asked for. The key ring may forget some of them before the answer is over. */
   readonly #keys = new Map<string, EventKey>();
@@ -114,7 +116,7 @@ export class VerifySession implements KeySource {
 
   /** An empty batch, for about so many events. */
   newBatch(count?: number): EventBatch {
-    return this.#emptyBatches.pop() ?? new EventBatch(this.#rules, this, count);
+    return this.#emptyBatches.pop() ?? new EventBatch(this.#rules, this, this.#encoder, count);
   }
 
   /**

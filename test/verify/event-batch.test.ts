@@ -1,11 +1,15 @@
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/endpoint.js";
+import { EventEncoder } from "../../src/events/encode-event.js";
 import { signEvent } from "../../src/events/sign-event.js";
 import { type EventKey, verifyEvent } from "../../src/events/verify-event.js";
 import { SigningKey } from "../../src/index.js";
+import type { Keyring } from "../../src/keyring/keyring.js";
 import { engine } from "../../src/sign/ed25519.js";
 import { EventBatch } from "../../src/verify/event-batch.js";
+import { VerifyPool } from "../../src/verify/pool.js";
 import { isRightAt } from "../../src/verify/signature-batch.js";
+import { Verifier } from "../../src/verify/verifier.js";
 
 const server = "a.example";
 const key = SigningKey.generate();
@@ -60,7 +64,7 @@ const events: unknown[] = Array.from({ length: 60 }, (_, at) => {
 describe("a batch of events", () => {
   test("is found to be what each of its events is found to be alone, in their order", () => {
     const keyOf = (name: string): EventKey | undefined => (name === server ? { publicKey } : undefined);
-    const batch = new EventBatch(rules, { keyOf });
+    const batch = new EventBatch(rules, { keyOf }, new EventEncoder());
     for (const event of events) batch.add(event);
     const checked = batch.checked(wrong(batch));
     expect(checked).toHaveLength(events.length);
@@ -74,7 +78,7 @@ describe("a batch of events", () => {
 
   test("holds each event against the keys that were known when it was added, though others come meanwhile", () => {
     let known: EventKey | undefined = { publicKey };
-    const batch = new EventBatch(rules, { keyOf: () => known });
+    const batch = new EventBatch(rules, { keyOf: () => known }, new EventEncoder());
     batch.add(anEvent(1));
     batch.add(withSignature(anEvent(2), Buffer.alloc(64).toString("base64")));
     known = undefined;
@@ -84,7 +88,7 @@ describe("a batch of events", () => {
 
   test("is empty once it has been judged, and may be used again", () => {
     const keyOf = (name: string): EventKey | undefined => (name === server ? { publicKey } : undefined);
-    const batch = new EventBatch(rules, { keyOf }, 1);
+    const batch = new EventBatch(rules, { keyOf }, new EventEncoder(), 1);
     const first = events.slice(0, 30);
     for (const event of [...first, ...events]) batch.add(event);
     const all = batch.checked(wrong(batch));
@@ -95,10 +99,25 @@ describe("a batch of events", () => {
   });
 
   test("holds events of another room to be none of this one, whoever signed them", () => {
-    const batch = new EventBatch({ ...rules, roomId: "!other:a.example" }, { keyOf: () => ({ publicKey }) });
+    const batch = new EventBatch(
+      { ...rules, roomId: "!other:a.example" },
+      { keyOf: () => ({ publicKey }) },
+      new EventEncoder(),
+    );
     batch.add(anEvent(1));
     expect(batch.checked(wrong(batch))).toEqual([
       { kind: "invalid", eventId: undefined, reason: "it is of another room" },
     ]);
+  });
+
+  test("encodes its events where the other batches of its session do (bug: each held memory of its own)", () => {
+    const keyring = { peek: () => undefined } as unknown as Keyring;
+    const session = new Verifier(keyring, new VerifyPool()).openSession(rules);
+    const large = anEvent(1, { content: { body: `é${"x".repeat(60_000)}` } });
+    const before = process.memoryUsage().arrayBuffers;
+    const batches = Array.from({ length: 300 }, () => session.newBatch(1));
+    for (const batch of batches) batch.add(large);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+    expect(batches.every(({ size }) => size === 1)).toBe(true);
   });
 });
