@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from "../endpoint.js";
 import { quoted } from "../errors.js";
 import { serverOf } from "../events/hash-event.js";
 import { readEvent } from "../events/read-event.js";
+import { isObject } from "../events/redact-event.js";
 import { isRoomVersion, type RoomVersion, roomVersions } from "../events/room-versions.js";
 
 /**
@@ -69,4 +70,6 @@ function namedVersion({ content }: JsonObject): JsonValue {
 }
 
 /** Whether an event is what makes a room, by its own word. */
-const isCreateEvent = ({ type, state_key: key }: JsonObject): boolean => type === "m.room.create" && key === "";
+export function isCreateEvent(event: unknown): event is JsonObject {
+  return isObject(event) && event.type === "m.room.create" && event.state_key === "";
+}

@@ -4,6 +4,7 @@ import { redactEvent } from "../events/redact-event.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "../validate/events.js";
 import type { CheckedEvent } from "./checked-event.js";
+import { isCreateEvent } from "./create-event.js";
 
 /** More would only let a hostile server fill our memory. */
 const MAX_TOLD = 1_000;
@@ -49,6 +50,10 @@ export class VerifiedEvents {
   keyless = 0;
   /** How many events there were. */
   seen = 0;
+  /** The first event that makes a room by its own word, whether or not it holds. */
+  create: JsonObject | undefined;
+  /** The first event that does not hold as it is. */
+  unheld: JsonObject | undefined;
   readonly #doubtful: DoubtfulEvent[] = [];
   readonly #version: RoomVersion;
 
@@ -63,12 +68,14 @@ export class VerifiedEvents {
    */
   take(event: JsonObject, checked: CheckedEvent, place: Place): JsonObject | undefined {
     this.seen += 1;
+    if (isCreateEvent(event)) this.create ??= event;
     const { kind, eventId } = checked;
     if (kind === "valid") {
       this.kept += 1;
       return event;
     }
     if (kind === "keyless") this.keyless += 1;
+    this.unheld ??= event;
     const doubtful: DoubtfulEvent = {
       ...place,
       eventId: eventId ?? "",

@@ -4,10 +4,10 @@ import { cleanText } from "../errors.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { CheckedEvent } from "./checked-event.js";
-
 import { versionFault, versionNamedBy } from "./create-event.js";
 import type { StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
+import { otherVersionTold } from "./other-version.js";
 import { type FetchElsewhere, fetchWhole } from "./repair.js";
 import { type Place, type SettledEvent, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
@@ -117,19 +117,14 @@ export async function verifyAnswer(
       const message = `the m.room.create event does not hold: ${cleanText(reason)}`;
       return { ...malformed(status, "$", message), isUnproved: kind === "keyless" };
     }
-  } else if (create) {
-    const rules = { version: create.version, roomId };
-    const [proof] = await verifier.check([found[create.at]?.event ?? {}], rules, cancellation);
-    if (proof?.kind === "valid") {
-      const message = `the room is of version ${create.version}, not ${version}, by its m.room.create event`;
-      return { ...malformed(status, "$", message), isUnproved: true };
-    }
   }
   const events = new VerifiedEvents(version);
   const kept = found.flatMap(({ event, ...place }, at) => {
     const left = events.take(event, expected(checked[at] as CheckedEvent, place, verification), place);
     return left ? [{ ...place, event: left, eventId: checked[at]?.eventId ?? "" }] : [];
   });
+  const otherVersion = await otherVersionTold(events, version, verification, cancellation);
+  if (otherVersion) return { ...malformed(status, "$", otherVersion), isUnproved: true };
   const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
   const all = [...kept, ...settled].sort((left, right) => left.index - right.index);
   for (const field of fields) {

@@ -64,6 +64,28 @@ test("a wrong version of the room, given by the caller, is named where the answe
   expect(client.backoff.list()).toEqual([]);
 });
 
+test.each(["1", "3", "10", "12"] as const)(
+  "that version %s was given for a room of version 11 is held against no server, whatever is read (bug: an honest one was said to have forged)",
+  async (roomVersion) => {
+    const room = world.room("11");
+    const { eventId } = room.send(bob, "m.room.message", hi);
+    const client = world.client();
+    const view = client.room(room.roomId, { residents: ["a.example", "b.example"], roomVersion });
+    const [state, event, backfill] = await Promise.all([
+      rejection(view.state({ eventId })),
+      view.event({ eventId }).catch((error: unknown) => error as FailoverError),
+      view.backfill({ from: [eventId], limit: 2 }).catch((error: unknown) => error as FailoverError),
+    ]);
+    expect(String((state as FailoverError).cause)).toContain(`the room is of version 11, not ${roomVersion}`);
+    // What is signed and hashed alike in both versions is none the worse.
+    for (const read of [event, backfill]) {
+      if ("value" in read) expect(["3", "10"]).toContain(roomVersion);
+      else expect(String(read.cause)).toMatch(/hold in a room of version .*: the room is of another version/);
+    }
+    expect(client.backoff.list()).toEqual([]);
+  },
+);
+
 test("when the room's version cannot be had, the error is about the call that was made, and says what to do (bug: it was about event_auth)", async () => {
   const room = world.room();
   const { eventId } = room.send(bob, "m.room.message", hi);
