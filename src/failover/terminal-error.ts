@@ -36,7 +36,7 @@ const meanings: Readonly<Record<FailoverSummary, string>> = {
 };
 
 const NEXT =
-  "Next: put the same to that server alone, such as with `client.request`; an event or a transaction of the same id counts once, however often it is sent.";
+  "Next: put the same to that server alone, with the client's call of that name and `ignoreBackoff: true`; an event or a transaction of the same id counts once, however often it is sent.";
 
 const NEXT_UNSIGNED =
   "Next: nobody takes our signature. Do the others get, at `/_matrix/key/v2/server` of our own server name, the public key of `signingKey` under the same key id?";

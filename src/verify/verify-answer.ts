@@ -53,7 +53,7 @@ export interface VerifiedEvent {
   readonly eventId: string;
   /** The field of the answer that it is from, such as `auth_chain`. */
   readonly field: string;
-  /** The server that it is from. */
+  /** The server in whose answer it is; an event that this one had not whole may be another's. */
   readonly via: string;
   /**
    * Which of the call's answers it is from: 1 for the first. When it is a later one, the answer before broke off or turned
