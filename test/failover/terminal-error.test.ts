@@ -73,7 +73,7 @@ test("an error that does not know what became of a request says of which server,
   world.on(a, reply.matrixError(500, "M_UNKNOWN"), "send_join");
   const error = await rejection(world.room([a, b]).sendJoin({ eventId, event }, { ...once, prefer: [a] }));
   expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", server: a, docsUrl: sendJoin.spec });
-  expect(error.message).toMatch(/\nServer: a\.example\n.*\nNext: .*client\.request.*counts once/s);
+  expect(error.message).toMatch(/\nServer: a\.example\n.*\nNext: .*ignoreBackoff: true.*counts once/s);
   expect(error.message).toContain("It was not sent to another server.");
   expect(world.requests(b)).toEqual([]);
 
