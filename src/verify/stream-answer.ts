@@ -8,9 +8,8 @@ import { type AnsweredEndpoint, readAnswer } from "../validate/read-outcome.js";
 import { versionNamedBy } from "./create-event.js";
 import { type EventTaker, readEventStream, type StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
-import { otherVersionTold } from "./other-version.js";
 import type { Place } from "./verified-events.js";
-import { malformed, settle, type Verification, verdict } from "./verify-answer.js";
+import { malformed, otherVersion, settle, type Verification, verdict } from "./verify-answer.js";
 
 /** A large answer that has begun to come. */
 export interface StreamedAnswer {
@@ -62,8 +61,9 @@ export async function readStreamedAnswer(
     if (read === "tooLarge") return { ...malformed(status, "$", "larger than the endpoint allows"), tooLarge: true };
     if (read instanceof InvalidJson) return malformed(status, "$", read.message);
     const { skeleton, events } = read;
-    const otherVersion = await otherVersionTold(events, version, verification, cancellation);
-    if (otherVersion) return { ...malformed(status, "$", otherVersion), isUnproved: true };
+    const create = taker.isCreated ? undefined : events.create;
+    const other = await otherVersion(create, status, version, verification, cancellation);
+    if (other) return other;
     const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
     for (const { event, eventId, ...place } of settled) {
       if (cancellation.aborted) throw cancellation.reason;

@@ -52,8 +52,6 @@ export class VerifiedEvents {
   seen = 0;
   /** The first event that makes a room by its own word, whether or not it holds. */
   create: JsonObject | undefined;
-  /** The first event that does not hold as it is. */
-  unheld: JsonObject | undefined;
   readonly #doubtful: DoubtfulEvent[] = [];
   readonly #version: RoomVersion;
 
@@ -75,7 +73,6 @@ export class VerifiedEvents {
       return event;
     }
     if (kind === "keyless") this.keyless += 1;
-    this.unheld ??= event;
     const doubtful: DoubtfulEvent = {
       ...place,
       eventId: eventId ?? "",

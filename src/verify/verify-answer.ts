@@ -7,7 +7,6 @@ import type { CheckedEvent } from "./checked-event.js";
 import { versionFault, versionNamedBy } from "./create-event.js";
 import type { StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
-import { otherVersionTold } from "./other-version.js";
 import { type FetchElsewhere, fetchWhole } from "./repair.js";
 import { type Place, type SettledEvent, VerifiedEvents } from "./verified-events.js";
 import type { Verifier } from "./verifier.js";
@@ -117,14 +116,15 @@ export async function verifyAnswer(
       const message = `the m.room.create event does not hold: ${cleanText(reason)}`;
       return { ...malformed(status, "$", message), isUnproved: kind === "keyless" };
     }
+  } else {
+    const other = await otherVersion(create && found[create.at]?.event, status, version, verification, cancellation);
+    if (other) return other;
   }
   const events = new VerifiedEvents(version);
   const kept = found.flatMap(({ event, ...place }, at) => {
     const left = events.take(event, expected(checked[at] as CheckedEvent, place, verification), place);
     return left ? [{ ...place, event: left, eventId: checked[at]?.eventId ?? "" }] : [];
   });
-  const otherVersion = await otherVersionTold(events, version, verification, cancellation);
-  if (otherVersion) return { ...malformed(status, "$", otherVersion), isUnproved: true };
   const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
   const all = [...kept, ...settled].sort((left, right) => left.index - right.index);
   for (const field of fields) {
@@ -139,6 +139,27 @@ export async function verifyAnswer(
   const judged = verdict(answer, events, verification, version, isWithheld);
   if (verification.onEvent && judged.kind === "answer") await handOver(all, holder, server, verification, cancellation);
   return judged;
+}
+
+/**
+ * What an answer is, when the event that makes the room holds and says that it is of another version than was given: that is
+ * no fault of the server that answers. Undefined otherwise.
+ *
+ * @throws what the cancellation was given.
+ */
+export async function otherVersion(
+  create: JsonObject | undefined,
+  status: number,
+  version: RoomVersion,
+  { verifier, roomId }: Pick<Verification, "verifier" | "roomId">,
+  cancellation: Cancellation,
+): Promise<Malformed | undefined> {
+  const named = create && roomId !== undefined ? versionNamedBy(create, roomId) : undefined;
+  if (named === undefined || named === version) return undefined;
+  const [proof] = await verifier.check([create], { version: named, roomId }, cancellation);
+  if (proof?.kind !== "valid") return undefined;
+  const message = `the room is of version ${named}, not ${version}, by its m.room.create event`;
+  return { ...malformed(status, "$", message), isUnproved: true };
 }
 
 /** Gives the events to whoever takes them; none is left in the answer. */
