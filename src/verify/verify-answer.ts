@@ -1,6 +1,7 @@
 import type { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { cleanText } from "../errors.js";
+import { isObject } from "../events/redact-event.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { CheckedEvent } from "./checked-event.js";
@@ -75,9 +76,6 @@ export const malformed = (status: number, path: string, message: string): Malfor
   status,
   issues: [{ path, message }],
 });
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Verifies the events of an answer: what does not hold is left out of it, and of what holds only in its redacted form, that
