@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { isAnyBase64 } from "../sign/base64.js";
+import { MAX_DEPTH } from "../sign/canonical-fault.js";
 import { isLongerThan } from "../sign/utf8.js";
 import { type EncodedEvent, withEncodedEvent } from "./encode-event.js";
 import { isObject } from "./redact-event.js";
@@ -26,6 +27,7 @@ export function eventFault(event: unknown, version: RoomVersion): string | undef
   const rules = rulesOf(version);
   const fault = formFault(event, rules);
   if (fault !== undefined) return fault;
+  if (isFarTooLarge(event)) return TOO_LARGE;
   try {
     return withEncodedEvent(event as JsonObject, rules, sizeFault) ?? hashFault(event as JsonObject);
   } catch (error) {
@@ -39,9 +41,41 @@ export function faultText(error: unknown): string {
   return line.replace(/^The event has /, "it has ").replace(/\.$/, "");
 }
 
+/** What is wrong with an event that is too large. */
+export const TOO_LARGE: string = `it has more than ${MAX_EVENT_BYTES} bytes`;
+
 /** What is wrong with the size of an event. */
 export function sizeFault({ size }: EncodedEvent): string | undefined {
-  return size > MAX_EVENT_BYTES ? `it has more than ${MAX_EVENT_BYTES} bytes` : undefined;
+  return size > MAX_EVENT_BYTES ? TOO_LARGE : undefined;
+}
+
+/**
+ * Whether an event is too large even if each of its values is written as shortly as can be: to see that takes no longer for
+ * one of many megabytes, while to encode one takes seconds. False says nothing. Never throws.
+ */
+export function isFarTooLarge(event: unknown): boolean {
+  try {
+    return isObject(event) && bytesLeft(event, MAX_EVENT_BYTES, 0) < 0;
+  } catch {
+    // A getter that throws does so again when it is encoded, which tells where.
+    return false;
+  }
+}
+
+/** What is left of so many bytes behind a value, at most; it stops where nothing is. */
+function bytesLeft(value: unknown, bytes: number, depth: number): number {
+  if (typeof value === "string") return bytes - value.length;
+  // What is nested deeper is no event either.
+  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return bytes;
+  const keys = Array.isArray(value) ? value.keys() : Object.keys(value);
+  let left = bytes;
+  for (const key of keys) {
+    // A comma, and a key in quotes with its colon.
+    left -= typeof key === "string" ? key.length + 4 : 1;
+    left = bytesLeft((value as Record<string, unknown>)[key], left, depth + 1);
+    if (left < 0) break;
+  }
+  return left;
 }
 
 /** What is wrong with the content hash that an event has: a hash that is right need not be looked at. */

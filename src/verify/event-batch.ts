@@ -49,7 +49,15 @@ export class EventBatch implements KeySource {
     return this.size >= MAX_EVENTS || this.#signatures.length >= MAX_BYTES;
   }
 
-  /** Adds an event, which may be anything. */
+  /** Adds what is no event, and why it is none. */
+  addFaulty(reason: string): void {
+    this.#events.push(undefined);
+    this.#keyEnds.push(this.#keys.length);
+    this.#expected.push({ kind: "invalid", eventId: undefined, reason });
+    this.#ends.push(this.#signatures.count);
+  }
+
+  /** Adds an event, which may be anything that is not far too large. */
   add(event: unknown): void {
     const check = beginCheck(event, this.#rules, this, this.#encoder);
     const { read, trials } = check;

@@ -120,4 +120,15 @@ describe("a batch of events", () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
     expect(batches.every(({ size }) => size === 1)).toBe(true);
   });
+
+  test("takes a reason in the place of an event", () => {
+    const batch = new EventBatch(rules, { keyOf: () => ({ publicKey }) }, new EventEncoder());
+    batch.add(anEvent(1));
+    batch.addFaulty("it has more than 65536 bytes");
+    batch.add(withSignature(anEvent(2), Buffer.alloc(64).toString("base64")));
+    batch.add(anEvent(3));
+    const checked = batch.checked(wrong(batch));
+    expect(checked.map(({ kind }) => kind)).toEqual(["valid", "invalid", "invalid", "valid"]);
+    expect(checked[1]).toEqual({ kind: "invalid", eventId: undefined, reason: "it has more than 65536 bytes" });
+  });
 });
