@@ -115,3 +115,14 @@ test("a signature that a server repeats in its error does not reach ours (bug: A
     expect(inspect(error, { depth: 10 })).not.toMatch(/X-Matrix|sig=/);
   }
 });
+
+test("an event that is far too large costs no other event of the answer", async () => {
+  const room = world.room();
+  const { eventId, event } = room.send(bob, "m.room.message", hi);
+  const large = { ...(event as JsonObject), content: { body: Array.from({ length: 100_000 }, () => "x") } };
+  world.on("a.example", "backfill", json(transactionOf(event as JsonObject, large)));
+  const view = world.client().room(room.roomId, { residents: ["a.example"], roomVersion: "10" });
+  const { value, dropped } = await view.backfill({ from: [eventId], limit: 10 });
+  expect(value.pdus).toEqual([event]);
+  expect(dropped).toEqual([{ path: "$.pdus[1]", reason: "it has more than 65536 bytes" }]);
+});
