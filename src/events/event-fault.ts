@@ -67,12 +67,15 @@ function bytesLeft(value: unknown, bytes: number, depth: number): number {
   if (typeof value === "string") return bytes - value.length;
   // What is nested deeper is no event either.
   if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return bytes;
-  const keys = Array.isArray(value) ? value.keys() : Object.keys(value);
   let left = bytes;
-  for (const key of keys) {
-    // A comma, and a key in quotes with its colon.
-    left -= typeof key === "string" ? key.length + 4 : 1;
-    left = bytesLeft((value as Record<string, unknown>)[key], left, depth + 1);
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length && left >= 0; index++) left = bytesLeft(value[index], left - 1, depth + 1);
+    return left;
+  }
+  // Not Object.keys, which takes twice the time.
+  for (const key in value) {
+    // Quotes and a colon, and a comma or a brace.
+    left = bytesLeft((value as Record<string, unknown>)[key], left - key.length - 4, depth + 1);
     if (left < 0) break;
   }
   return left;
