@@ -62,7 +62,7 @@ export async function benchLargeAnswer(start, authority, caFile) {
   const figures = await ofEachEngine(
     async (engine, env) => {
       const before = await bareSeconds(engine);
-      // A process for each, so that its peak is its own. Its first answer warms up: the verifies are warm, too.
+      // A process for each, so that its peak is its own: its first answer, as one that joins a room has it, and a later one.
       const client = start("./large-client.mjs", [String(port), caFile], env);
       await once(client, "message");
       const runs = [];
@@ -77,17 +77,18 @@ export async function benchLargeAnswer(start, authority, caFile) {
       const [bare, bareNode] = before.map((seconds, at) => (seconds + after[at]) / 2);
       const [first, second] = runs;
       return {
-        ...second,
+        ...first,
+        peakRssMb: second.peakRssMb,
         longestBlockMs: Math.max(first.longestBlockMs, second.longestBlockMs),
-        overVerifies: second.seconds / bare,
-        firstOverVerifies: first.seconds / bare,
-        overNodeVerifies: second.seconds / bareNode,
+        overVerifies: first.seconds / bare,
+        laterOverVerifies: second.seconds / bare,
+        overNodeVerifies: first.seconds / bareNode,
       };
     },
     (of) => ({
       seconds: rounded(of("seconds")),
       overVerifies: rounded(of("overVerifies")),
-      firstOverVerifies: rounded(of("firstOverVerifies")),
+      laterOverVerifies: rounded(of("laterOverVerifies")),
       overNodeVerifies: rounded(of("overNodeVerifies")),
       longestBlockMs: of("longestBlockMs"),
       peakRssMb: of("peakRssMb"),
