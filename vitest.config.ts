@@ -16,6 +16,8 @@ const config: ViteUserConfig = defineConfig({
     watch: false,
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // Busy machines take their time.
+    expect: { poll: { timeout: 10_000 } },
     restoreMocks: true,
     unstubEnvs: true,
   },

@@ -153,7 +153,7 @@ describe("pools", () => {
     const target = resolved([place]);
     const pool = pools.of(target);
     await ask(pools, target);
-    await expect.poll(place.open, { timeout: 5_000 }).toBe(0);
+    await expect.poll(place.open).toBe(0);
     await expect.poll(() => pool.closed).toBe(true);
     expect(pools.of(target)).not.toBe(pool);
   });
