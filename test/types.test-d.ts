@@ -1,16 +1,19 @@
 import { describe, expectTypeOf, test } from "vitest";
+import { addHashes, type countersignEvent, signEvent } from "../src/crypto.js";
 import type { MediaThumbnailInput, SpaceRoom } from "../src/endpoints.js";
 import type {
   CallProgress,
   EachBackfilledInput,
   EachInHierarchyInput,
   EachPublicRoomInput,
+  JsonObject,
   JsonValue,
   KeyRequest,
   Keyring,
   Room,
   RoomInHierarchy,
   RoomVersion,
+  SigningKey,
   VerifiedEvent,
 } from "../src/index.js";
 import { isRoomVersion } from "../src/index.js";
@@ -56,5 +59,15 @@ describe("verified events", () => {
     expectTypeOf<VerifiedEvent["via"]>().toEqualTypeOf<CallProgress["via"]>();
     const version: unknown = "11";
     if (isRoomVersion(version)) expectTypeOf(version).toEqualTypeOf<RoomVersion>();
+  });
+});
+
+describe("a signed event", () => {
+  const signed = (key: SigningKey) => signEvent({ type: "a", content: { a: 1 } }, "10", "a.example", key);
+
+  test("is JSON as the event was (bug: its hashes and signatures made it none)", () => {
+    expectTypeOf<ReturnType<typeof signed>>().toExtend<JsonObject>();
+    expectTypeOf(addHashes({ content: {} }, "10")).toExtend<JsonObject>();
+    expectTypeOf<typeof countersignEvent<{ type: string }>>().returns.toExtend<JsonObject>();
   });
 });

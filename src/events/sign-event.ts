@@ -6,14 +6,14 @@ import { contentHash } from "./hash-event.js";
 import { checkObject, isObject } from "./redact-event.js";
 import { type RoomVersion, rulesOf } from "./room-versions.js";
 
-/** What hashing adds to an event. */
-export interface Hashed {
+/** What hashing adds to an event. A type, for with an interface JSON would be none to TypeScript. */
+export type Hashed = {
   /** By algorithm: the content hash in unpadded Base64. */
   hashes: JsonObject & {
     /** The SHA-256 hash. */
     sha256: string;
   };
-}
+};
 
 /**
  * Adds the content hash to an event: a copy of it with `hashes.sha256`.

@@ -5,11 +5,11 @@ import { engine } from "./ed25519.js";
 import type { SigningKey } from "./signing-key.js";
 import { utf8Bytes } from "./utf8.js";
 
-/** What signing adds to an object. */
-export interface Signed {
+/** What signing adds to an object. A type, for with an interface JSON would be none to TypeScript. */
+export type Signed = {
   /** By server name, then by key id: the signature in unpadded Base64. */
   signatures: Record<string, Record<string, string>>;
-}
+};
 
 /** The bytes that a signature of the object covers: all but `signatures` and `unsigned`. */
 function signedBytes(object: object): Uint8Array {
