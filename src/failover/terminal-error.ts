@@ -2,6 +2,7 @@ import {
   type AnyFederationError,
   FailoverError,
   type FailoverSummary,
+  MatrixError,
   ResolveError,
   ResponseError,
   TransportError,
@@ -118,13 +119,22 @@ function nextLines(attempts: readonly Attempt[]): string[] {
 function attemptLines(attempts: readonly Attempt[], retryAt: number | undefined): string[] {
   const shown = attempts.slice(-20).map(({ server, verdict, status, errcode, ms, round, error }) => {
     const what = [status, errcode ?? error?.code].filter((part) => part !== undefined).join(" ");
-    const [issue] = error instanceof ResponseError ? error.issues : [];
-    const cause = error?.message.split("\n").find((line) => line.startsWith("Cause: "));
-    const why = issue ? `: ${issueText(issue)}` : cause ? `: ${cause.slice("Cause: ".length)}` : "";
-    return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms${why}`;
+    const why = error && whyOf(error);
+    return `  ${server}: ${verdict}${what && ` (${what})`}, round ${round}, ${Math.round(ms)} ms${why ? `: ${why}` : ""}`;
   });
   return [
     ...(shown.length > 0 ? [`Attempts: ${attempts.length}`, ...shown] : []),
     ...(retryAt === undefined ? [] : [`Retry at: ${new Date(retryAt).toISOString()}`]),
   ];
 }
+
+/** What an attempt's error says beside its code: of the answer, in the server's own words, or of the connection. */
+function whyOf(error: AnyFederationError): string | undefined {
+  const [issue] = error instanceof ResponseError ? error.issues : [];
+  if (issue) return issueText(issue);
+  const [first = "", ...lines] = error.message.split("\n");
+  if (error instanceof MatrixError) return first.split("): ").slice(1).join("): ");
+  return lines.find((line) => line.startsWith(CAUSE))?.slice(CAUSE.length);
+}
+
+const CAUSE = "Cause: ";

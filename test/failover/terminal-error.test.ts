@@ -113,3 +113,13 @@ describe("an answer that was not believed", () => {
     for (const line of told.split("\n")) expect(line.length).toBeLessThan(500);
   });
 });
+
+test("a refusal is told in the server's own words in the line of its attempt (bug: only the cause had them)", async () => {
+  world.on(a, reply.matrixError(403, "M_FORBIDDEN", "Host not in room (yet): ask again."));
+  world.on(b, reply.matrixError(404, "M_NOT_FOUND", "No.\nServer: forged"));
+  const { message } = await rejection(world.room([a, b]).stateIds({ eventId }, once));
+  expect(message).toMatch(
+    /\n {2}a\.example: \w+ \(403 M_FORBIDDEN\), .* ms: Host not in room \(yet\): ask again\.(\n|$)/,
+  );
+  expect(message).toMatch(/\n {2}b\.example: \w+ \(404 M_NOT_FOUND\), .* ms: No\. Server: forged(\n|$)/);
+});
