@@ -2,7 +2,7 @@ import type { JsonObject } from "../endpoint.js";
 import { decodeAnyBase64, encodeBase64 } from "../sign/base64.js";
 import { sha256 } from "../sign/sha256.js";
 import { type EncodedEvent, type EventEncoder, withEncoder } from "./encode-event.js";
-import { faultText, formFault, hashFault, isFarTooLarge, sizeFault, TOO_LARGE } from "./event-fault.js";
+import { faultText, formFault, hashFault, hugeFault, sizeFault } from "./event-fault.js";
 import { hashedEventId } from "./hash-event.js";
 import { isObject, redact } from "./redact-event.js";
 import { type RequiredSigner, signersOf } from "./required-signers.js";
@@ -66,8 +66,8 @@ const MAX_SIGNATURES = 16;
  * @throws {@link OptionError} `ERR_INPUT` when the room version is unknown.
  */
 export function readEvent(event: unknown, version: RoomVersion): ReadEvent | FaultyEvent {
-  rulesOf(version);
-  if (isFarTooLarge(event)) return { fault: TOO_LARGE, event, version };
+  const fault = hugeFault(event, rulesOf(version));
+  if (fault !== undefined) return { fault, event, version };
   return withEncoder((encoder) => {
     const read = readEventWith(encoder, event, version);
     return read.fault === undefined ? { ...read, signedBytes: read.signedBytes.slice() } : read;
@@ -75,8 +75,8 @@ export function readEvent(event: unknown, version: RoomVersion): ReadEvent | Fau
 }
 
 /**
- * As {@link readEvent}, for an event of which somebody knows that it is not {@link isFarTooLarge}; `signedBytes` is lent: it is
- * good until another event is encoded.
+ * As {@link readEvent}, for events that somebody has kept from being huge: one is encoded, however large it is. `signedBytes`
+ * is lent: it is good until another event is encoded.
  */
 export function readEventWith(encoder: EventEncoder, event: unknown, version: RoomVersion): ReadEvent | FaultyEvent {
   const rules = rulesOf(version);

@@ -133,7 +133,7 @@ function whyOf(error: AnyFederationError): string | undefined {
   const [issue] = error instanceof ResponseError ? error.issues : [];
   if (issue) return issueText(issue);
   const [first = "", ...lines] = error.message.split("\n");
-  if (error instanceof MatrixError) return first.split("): ").slice(1).join("): ");
+  if (error instanceof MatrixError) return first.slice(`${error.errcode} (HTTP ${error.status}): `.length);
   return lines.find((line) => line.startsWith(CAUSE))?.slice(CAUSE.length);
 }
 

@@ -80,7 +80,7 @@ function within(place: string, flaw: Flaw): Flaw {
 }
 
 /** Whether it is what `{}` and `JSON.parse` make. Of another realm is fine: test runners hand such objects over. */
-function isPlain(value: object): boolean {
+export function isPlain(value: object): boolean {
   const prototype: object | null = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
 }

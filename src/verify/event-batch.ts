@@ -1,4 +1,6 @@
 import type { EventEncoder } from "../events/encode-event.js";
+import { hugeFault } from "../events/event-fault.js";
+import { rulesOf } from "../events/room-versions.js";
 import type { EventKey, KeySource } from "../events/verify-event.js";
 import { beginCheck, endCheck } from "./check-event.js";
 import type { CheckedEvent, EventRules } from "./checked-event.js";
@@ -49,25 +51,21 @@ export class EventBatch implements KeySource {
     return this.size >= MAX_EVENTS || this.#signatures.length >= MAX_BYTES;
   }
 
-  /** Adds what is no event, and why it is none. */
-  addFaulty(reason: string): void {
-    this.#events.push(undefined);
-    this.#keyEnds.push(this.#keys.length);
-    this.#expected.push({ kind: "invalid", eventId: undefined, reason });
-    this.#ends.push(this.#signatures.count);
+  /** Adds an event that did not come alone, with a limit of its own: of one that is huge it is only noted what is wrong. */
+  addOfAnySize(event: unknown): void {
+    const reason = hugeFault(event, rulesOf(this.#rules.version));
+    if (reason === undefined) this.add(event);
+    else this.#note(event, { kind: "invalid", eventId: undefined, reason });
   }
 
-  /** Adds an event, which may be anything that is not far too large. */
+  /** Adds an event, which may be anything; one that is huge is encoded nevertheless. */
   add(event: unknown): void {
     const check = beginCheck(event, this.#rules, this, this.#encoder);
     const { read, trials } = check;
     for (const { key, signature } of trials) {
       if (key && read.fault === undefined) this.#signatures.add(key, signature.signature, read.signedBytes);
     }
-    this.#events.push(event);
-    this.#keyEnds.push(this.#keys.length);
-    this.#expected.push(endCheck(check, this.#rules));
-    this.#ends.push(this.#signatures.count);
+    this.#note(event, endCheck(check, this.#rules));
   }
 
   /** Finds a key among those that are at hand, for an event that is being added. */
@@ -89,6 +87,13 @@ export class EventBatch implements KeySource {
     for (const list of [this.#events, this.#keys, this.#keyEnds, this.#ends]) list.length = 0;
     this.#signatures.clear();
     return checked;
+  }
+
+  #note(event: unknown, expected: CheckedEvent): void {
+    this.#events.push(event);
+    this.#keyEnds.push(this.#keys.length);
+    this.#expected.push(expected);
+    this.#ends.push(this.#signatures.count);
   }
 
   #judged(wrong: ReadonlySet<number>): CheckedEvent[] {

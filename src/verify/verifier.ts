@@ -1,6 +1,5 @@
 import type { Cancellation } from "../cancellation.js";
 import { EventEncoder } from "../events/encode-event.js";
-import { isFarTooLarge, TOO_LARGE } from "../events/event-fault.js";
 import { rulesOf } from "../events/room-versions.js";
 import type { EventKey, KeySource } from "../events/verify-event.js";
 import type { Keyring } from "../keyring/keyring.js";
@@ -73,9 +72,7 @@ async function checkAll(
       const pause = session.turns.breathe();
       if (pause) await pause;
       if (cancellation.aborted) throw cancellation.reason;
-      // Nobody has split them, and seen to it that none is too large.
-      if (isFarTooLarge(events[at])) batch.addFaulty(TOO_LARGE);
-      else batch.add(events[at]);
+      batch.addOfAnySize(events[at]);
     }
     const checked = session.check(batch, cancellation).finally(() => underWay.delete(checked));
     // Nobody waits for it any more when we throw.

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { JsonObject, JsonValue } from "../../src/endpoint.js";
-import { eventFault, isFarTooLarge } from "../../src/events/event-fault.js";
+import { eventFault, hugeFault } from "../../src/events/event-fault.js";
 import { readEvent } from "../../src/events/read-event.js";
 import { type RoomVersion, roomVersions } from "../../src/events/room-versions.js";
 import { addHashes } from "../../src/events/sign-event.js";
@@ -109,15 +109,43 @@ describe("the sizes", () => {
     }
   });
 
-  it("are counted too large of no event that is not", () => {
+  const big = "x".repeat(70_000);
+
+  it("are counted of an event so that none is called huge that is not", () => {
     fc.assert(
       fc.property(anyJson, (value) => {
-        const bytes = (length: number): number => canonicalBytes({ value, pad: "x".repeat(length) });
-        const event = { value, pad: "x".repeat(65_536 - bytes(0)) };
+        const padded = (bytes: number): JsonObject => ({
+          content: { value },
+          unsigned: { value, p: "x".repeat(bytes) },
+        });
+        const event = padded(65_536 - canonicalBytes(padded(0)));
         expect(canonicalBytes(event)).toBe(65_536);
-        expect(isFarTooLarge(event)).toBe(false);
+        for (const version of versions) expect(hugeFault(event, roomVersions[version])).toBeUndefined();
       }),
     );
+  });
+
+  it.each<[string, object]>([
+    ["of members that are undefined", { a: undefined, [big]: undefined }],
+    ["of what is no plain object", { a: new String("x".repeat(9_000)), b: Object.assign(new Number(1), { big }) }],
+    ["of an object that makes something else of itself", { big, toJSON: () => ({}) }],
+  ])("are not those %s in what is unsigned, which need not be JSON", (_, unsigned) => {
+    expect(eventFault({ ...whole("10"), unsigned }, "10")).toBeUndefined();
+    expect(readEvent({ ...whole("10"), unsigned }, "10").fault).toBeUndefined();
+  });
+
+  it("are not those of what an event inherits", () => {
+    const event = Object.assign(Object.create({ big }), whole("10"));
+    expect(eventFault(event, "10")).toBeUndefined();
+    expect(readEvent(event, "10").fault).toBeUndefined();
+  });
+
+  it("come behind what is wrong with the form of an event, huge or not", () => {
+    for (const name of Object.keys(whole("10"))) {
+      const { [name]: _, ...event } = { ...whole("10"), more: big } as JsonObject;
+      expect(readEvent(event, "10").fault, name).toBe(eventFault(event, "10"));
+      expect(eventFault(event, "10"), name).toContain(name === "unsigned" ? "65536" : name);
+    }
   });
 
   it("are 255 bytes for the type, the state key and the identifiers", () => {

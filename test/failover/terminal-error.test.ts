@@ -122,4 +122,6 @@ test("a refusal is told in the server's own words in the line of its attempt (bu
     /\n {2}a\.example: \w+ \(403 M_FORBIDDEN\), .* ms: Host not in room \(yet\): ask again\.(\n|$)/,
   );
   expect(message).toMatch(/\n {2}b\.example: \w+ \(404 M_NOT_FOUND\), .* ms: No\. Server: forged(\n|$)/);
+  world.on(a, reply.matrixError(500, "X):", "Hello): you"));
+  expect((await rejection(world.room([a]).stateIds({ eventId }, once))).message).toMatch(/ ms: Hello\): you(\n|$)/);
 });

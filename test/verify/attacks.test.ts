@@ -116,6 +116,24 @@ test("a signature that a server repeats in its error does not reach ours (bug: A
   }
 });
 
+test.each<[string, (signature: string) => string]>([
+  ["a part of it", (signature) => signature.slice(20, 60)],
+  ["all but its ends", (signature) => signature.slice(1, -1)],
+  ["its characters apart", (signature) => signature.replace(/.{5}/g, "$& - ")],
+  ["it in the URL-safe alphabet", (signature) => signature.replaceAll("+", "-").replaceAll("/", "_")],
+])("a signature of which a server repeats %s does not reach our error (bug: it did)", async (_, repeat) => {
+  const room = world.room();
+  const { eventId } = room.send(bob, "m.room.message", hi);
+  world.on("a.example", "event", async (exchange) => {
+    const [, signature = ""] = /sig="([^"]*)"/.exec(exchange.request.headers.authorization ?? "") ?? [];
+    await reply.matrixError(403, "M_FORBIDDEN", `You said: ${repeat(signature)}.`)(exchange);
+  });
+  const view = world.client().room(room.roomId, { residents: ["a.example"], roomVersion: "10" });
+  const error = (await rejection(view.event({ eventId }, { rounds: 1 }))) as FailoverError;
+  expect(error.message).toContain("M_FORBIDDEN");
+  expect(inspect(error, { depth: 10 })).not.toContain("You said");
+});
+
 test("an event that is far too large costs no other event of the answer", async () => {
   const room = world.room();
   const { eventId, event } = room.send(bob, "m.room.message", hi);

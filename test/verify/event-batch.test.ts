@@ -121,12 +121,11 @@ describe("a batch of events", () => {
     expect(batches.every(({ size }) => size === 1)).toBe(true);
   });
 
-  test("takes a reason in the place of an event", () => {
+  test("holds of an event that is huge what is wrong with it, in its place", () => {
     const batch = new EventBatch(rules, { keyOf: () => ({ publicKey }) }, new EventEncoder());
-    batch.add(anEvent(1));
-    batch.addFaulty("it has more than 65536 bytes");
-    batch.add(withSignature(anEvent(2), Buffer.alloc(64).toString("base64")));
-    batch.add(anEvent(3));
+    const huge = { ...anEvent(2), more: "x".repeat(70_000) };
+    const all = [anEvent(1), huge, withSignature(anEvent(3), Buffer.alloc(64).toString("base64")), anEvent(4)];
+    for (const event of all) batch.addOfAnySize(event);
     const checked = batch.checked(wrong(batch));
     expect(checked.map(({ kind }) => kind)).toEqual(["valid", "invalid", "invalid", "valid"]);
     expect(checked[1]).toEqual({ kind: "invalid", eventId: undefined, reason: "it has more than 65536 bytes" });
