@@ -27,7 +27,8 @@ export function addHashes<T extends object>(event: T, version: RoomVersion): T &
 }
 
 /**
- * Signs an event of our own: a copy of it with the content hash and our signature over its redacted form.
+ * Signs an event of our own: a copy of it with the content hash and our signature over its redacted form. Whether others would
+ * take it for an event is not looked at: {@link eventFault} tells.
  * Specification: Server-Server API, "Adding hashes and signatures to outgoing events".
  *
  * @throws {@link SignError} `ERR_CANONICAL_JSON` when the event has no canonical JSON, or `signatures` that are none.

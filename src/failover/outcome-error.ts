@@ -22,19 +22,24 @@ export interface AboutRequest {
   readonly maxResponseBytes?: number;
 }
 
-/** What helps where the keys of a server cannot be had. */
-const MORE_KEYS =
-  "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others.";
+/** What to do where an issue's message says so. */
+const advice: readonly (readonly [says: string, line: string])[] = [
+  [
+    "keys are missing: ",
+    "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others.",
+  ],
+  [
+    ", by its m.room.create event",
+    "Next: no server is at fault; leave `roomVersion` out, or give the version that the room has.",
+  ],
+];
 
 /** An issue as it may stand in a message: a server names keys and fields as it likes. */
 export const issueText = ({ path, message }: ResponseIssue): string => `${cleanText(path)}: ${cleanText(message, 300)}`;
 
-const isForKeys = ({ message }: ResponseIssue): boolean => message.includes("keys are missing: ");
-
-/** The line that says what to do, where an answer was not believed for lack of keys; none otherwise. */
-export function keysLine(errors: readonly (AnyFederationError | undefined)[]): string[] {
-  const isLacking = errors.some((error) => error instanceof ResponseError && error.issues.some(isForKeys));
-  return isLacking ? [MORE_KEYS] : [];
+/** The lines that say what to do about issues. */
+export function adviceOn(issues: readonly ResponseIssue[]): string[] {
+  return advice.filter(([says]) => issues.some(({ message }) => message.includes(says))).map(([, line]) => line);
 }
 
 /** The error that an attempt would be on its own; none for an answer. */
@@ -50,8 +55,7 @@ export function outcomeError(
       return undefined;
     case "malformed": {
       const { status, issues } = outcome;
-      const lines = issues.slice(0, 3).map((issue) => `Issue: ${issueText(issue)}`);
-      if (issues.some(isForKeys)) lines.push(MORE_KEYS);
+      const lines = [...issues.slice(0, 3).map((issue) => `Issue: ${issueText(issue)}`), ...adviceOn(issues)];
       const details = { ...about, status, issues, lines, docsUrl: spec };
       const most = maxResponseBytes === undefined ? "" : `${maxResponseBytes} bytes that the `;
       return outcome.tooLarge

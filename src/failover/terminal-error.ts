@@ -10,7 +10,7 @@ import {
 import type { VerdictName } from "../verdict/judge.js";
 import type { Attempt } from "./attempt.js";
 import type { Plan } from "./failover.js";
-import { issueText, keysLine } from "./outcome-error.js";
+import { adviceOn, issueText } from "./outcome-error.js";
 
 const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
   answered: "mixed",
@@ -41,6 +41,8 @@ const NEXT =
 
 const NEXT_UNSIGNED =
   "Next: nobody takes our signature. Do the others get, at `/_matrix/key/v2/server` of our own server name, the public key of `signingKey` under the same key id?";
+
+const NEXT_PARTIAL = "Next: ask again later; who is in partial state is still joining the room, and will know then.";
 
 const NEXT_UNREACHABLE = "Next: `client.diagnose(server)` says what is wrong with one of them.";
 
@@ -111,7 +113,10 @@ export function terminalError(
 /** What may help, where the attempts tell. */
 function nextLines(attempts: readonly Attempt[]): string[] {
   if (attempts.length > 0 && attempts.every(({ status }) => status === 401)) return [NEXT_UNSIGNED];
-  const lines = keysLine(attempts.map(({ error }) => error));
+  const lines = adviceOn(attempts.flatMap(({ error }) => (error instanceof ResponseError ? error.issues : [])));
+  const joining = attempts.filter(({ verdict }) => verdict === "partialState").length;
+  // Where all are, that is what the error says.
+  if (joining > 0 && joining < attempts.length) lines.push(NEXT_PARTIAL);
   const isUnreachable = attempts.some(({ error }) => error instanceof TransportError || error instanceof ResolveError);
   return isUnreachable ? [...lines, NEXT_UNREACHABLE] : lines;
 }

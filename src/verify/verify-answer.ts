@@ -47,7 +47,7 @@ export interface Verification {
 
 /** An event that holds. */
 export interface VerifiedEvent {
-  /** The event: the parsed JSON itself, or its redacted form. */
+  /** The event: the parsed JSON itself, or its redacted form. Of which of the two it is, `redacted` of the call's result tells. */
   readonly event: JsonObject;
   /** Its id. */
   readonly eventId: string;

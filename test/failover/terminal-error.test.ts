@@ -60,6 +60,14 @@ describe("an error of servers that gave nothing says what to do:", () => {
     expect(message).toMatch(/\nNext: nobody takes our signature\..*\/_matrix\/key\/v2\/server/);
   });
 
+  test("ask again later, where one is still joining the room and others refuse (bug: it did not)", async () => {
+    world.on(a, reply.partialState());
+    world.on(b, reply.matrixError(403, "M_FORBIDDEN"));
+    const { message } = await rejection(world.room([a, b]).stateIds({ eventId }, once));
+    expect(message).toContain("\nNext: ask again later; who is in partial state");
+    expect((await rejection(world.room([b]).stateIds({ eventId }, once))).message).not.toContain("partial state");
+  });
+
   test("have one diagnosed, where one cannot be reached; the line of the attempt says why (bug: only the cause did)", async () => {
     world.on(b, reply.matrixError(500, "M_UNKNOWN"));
     await world.server(a).stop();

@@ -75,6 +75,7 @@ test.each(["1", "3", "10", "12"] as const)(
     const view = client.room(room.roomId, { residents: ["a.example", "b.example"], roomVersion });
     const error = (await rejection(view.state({ eventId }))) as FailoverError;
     expect(String(error.cause)).toContain(`the room is of version 11, not ${roomVersion}`);
+    expect(error.message).toContain("\nNext: no server is at fault; leave `roomVersion` out");
     expect(client.backoff.list()).toEqual([]);
   },
 );
