@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import type { FetchKeys } from "../../src/keyring/direct-keys.js";
 import type { KeyRequest } from "../../src/keyring/known-key.js";
@@ -37,12 +37,10 @@ function counted(): { readonly fetchKeys: FetchKeys; readonly most: () => number
   return { fetchKeys, most: () => most, begun: () => begun };
 }
 
-afterEach(() => void vi.useRealTimers());
-
 describe("two large searches of servers that stall", () => {
   test("have fifty requests under way together, also when one is called off (bug: each of its servers started another request)", async () => {
     // On a busy machine a step may take longer than a server may before others are asked beside it.
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.spyOn(AbortSignal, "timeout").mockImplementation(() => new AbortController().signal);
     stall([...large, ...other]);
     const { fetchKeys, most, begun } = counted();
     const keyring = world.keyring({ fetchKeys });
