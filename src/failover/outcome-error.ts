@@ -42,6 +42,10 @@ export function adviceOn(issues: readonly ResponseIssue[]): string[] {
   return advice.filter(([says]) => issues.some(({ message }) => message.includes(says))).map(([, line]) => line);
 }
 
+/** What the message of a Matrix error begins with; behind it are a colon, a space and the server's own words, if any. */
+export const matrixErrorHead = ({ errcode, status }: Pick<MatrixError, "errcode" | "status">): string =>
+  `${errcode} (HTTP ${status})`;
+
 /** The error that an attempt would be on its own; none for an answer. */
 export function outcomeError(
   outcome: Outcome,
@@ -76,7 +80,7 @@ export function outcomeError(
         });
       }
       const partialState = verdict.name === "partialState" || verdict.name === "obligationBroken";
-      return new MatrixError(`${errcode} (HTTP ${status})${said}`, {
+      return new MatrixError(`${matrixErrorHead({ errcode, status })}${said}`, {
         ...about,
         errcode,
         status,

@@ -10,7 +10,7 @@ import {
 import type { VerdictName } from "../verdict/judge.js";
 import type { Attempt } from "./attempt.js";
 import type { Plan } from "./failover.js";
-import { adviceOn, issueText } from "./outcome-error.js";
+import { adviceOn, issueText, matrixErrorHead } from "./outcome-error.js";
 
 const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
   answered: "mixed",
@@ -138,7 +138,7 @@ function whyOf(error: AnyFederationError): string | undefined {
   const [issue] = error instanceof ResponseError ? error.issues : [];
   if (issue) return issueText(issue);
   const [first = "", ...lines] = error.message.split("\n");
-  if (error instanceof MatrixError) return first.slice(`${error.errcode} (HTTP ${error.status}): `.length);
+  if (error instanceof MatrixError) return first.slice(matrixErrorHead(error).length + 2);
   return lines.find((line) => line.startsWith(CAUSE))?.slice(CAUSE.length);
 }
 

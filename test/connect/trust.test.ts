@@ -155,7 +155,7 @@ describe("a wrong option is refused at once, and named:", () => {
   });
 
   test("an exception with two reasons does not compile either", () => {
-    // @ts-expect-error
+    // @ts-expect-error one reason or the other
     const both: TlsException = { ca: usual, verify: false };
     expect(refused(undefined, { [host]: both }).message).toContain("must have one of");
   });
