@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Cancellation } from "../../src/cancellation.js";
 import type { JsonObject } from "../../src/endpoint.js";
 import { EventEncoder } from "../../src/events/encode-event.js";
 import { signEvent } from "../../src/events/sign-event.js";
@@ -121,12 +122,20 @@ describe("a batch of events", () => {
     expect(batches.every(({ size }) => size === 1)).toBe(true);
   });
 
-  test("holds of an event that is huge what is wrong with it, in its place", () => {
-    const batch = new EventBatch(rules, { keyOf: () => ({ publicKey }) }, new EventEncoder());
-    const huge = { ...anEvent(2), more: "x".repeat(70_000) };
-    const all = [anEvent(1), huge, withSignature(anEvent(3), Buffer.alloc(64).toString("base64")), anEvent(4)];
-    for (const event of all) batch.addOfAnySize(event);
-    const checked = batch.checked(wrong(batch));
+  test("is told what is wrong with a huge event of an answer that came whole, and reads no more of it than that takes", async () => {
+    const huge = {
+      ...anEvent(2),
+      content: {
+        a: "x".repeat(70_000),
+        get z() {
+          throw new Error("it was read to its end");
+        },
+      },
+    };
+    const bad = withSignature(anEvent(3), Buffer.alloc(64).toString("base64"));
+    const keyring = { peek: () => ({ publicKey }) } as unknown as Keyring;
+    const verifier = new Verifier(keyring, new VerifyPool());
+    const checked = await verifier.check([anEvent(1), huge, bad, anEvent(4)], rules, new Cancellation());
     expect(checked.map(({ kind }) => kind)).toEqual(["valid", "invalid", "invalid", "valid"]);
     expect(checked[1]).toEqual({ kind: "invalid", eventId: undefined, reason: "it has more than 65536 bytes" });
   });
