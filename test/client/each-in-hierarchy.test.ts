@@ -1,10 +1,9 @@
 /** An iteration over a space asks for no more than it needs, and keeps no more than it found. */
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 
 import { eachInHierarchy } from "../../src/client/each-in-hierarchy.js";
 import { reply } from "../../src/testing.js";
+import { heldBytes } from "../held-bytes.js";
 import { createWorld, roomId } from "./world.js";
 
 const a = "a.example";
@@ -12,14 +11,6 @@ const world = createWorld(a);
 
 const space = (id: string) => ({ room_id: id, room_type: "m.space" });
 const children = ["!one:a.example", "!two:a.example"].map(space);
-
-// The collector runs when it is told to.
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-const heap = (): number => {
-  collect();
-  return process.memoryUsage().heapUsed;
-};
 
 test.each([
   [0, 0],
@@ -48,11 +39,11 @@ test("a space waits once to be opened, however often it is named (bug: memory gr
   const asked: string[] = [];
   const many = Array.from({ length: 20_000 }, (_, at) => space(`!${at % 200}:a.example`));
   let most = 0;
-  const before = heap();
+  const before = heldBytes();
   const each = eachInHierarchy(
     async (id) => {
       // What waits then is of 199 spaces.
-      if (asked.push(id) === 200) most = heap() - before;
+      if (asked.push(id) === 200) most = heldBytes() - before;
       const value = { room: space(id), children: many } as never;
       return { value, via: a, dropped: [], redacted: [], roomVersion: undefined, attempts: [{} as never] };
     },
