@@ -157,6 +157,12 @@ export interface ResponseIssue {
   readonly message: string;
 }
 
+/**
+ * Why events may be what they say, and it cannot be told here: a key to verify them with cannot be had (`keysMissing`), or
+ * the room is of another version than the `roomVersion` that was given (`otherVersion`).
+ */
+export type Unproved = "keysMissing" | "otherVersion";
+
 /** The server answered with something that is no valid answer to the request. */
 export class ResponseError extends FederationError {
   declare readonly code: "ERR_RESPONSE_TOO_LARGE" | "ERR_RESPONSE_INVALID" | "ERR_NOT_MATRIX";
@@ -164,16 +170,23 @@ export class ResponseError extends FederationError {
   readonly status: number;
   /** What is wrong with the body: the first few issues. */
   readonly issues: readonly ResponseIssue[];
+  /** Why the answer's events could not be verified here, where that is no fault of the server. */
+  readonly unproved: Unproved | undefined;
 
-  /** As the base class, with `status` and `issues`. */
+  /** As the base class, with `status`, `issues` and `unproved`. */
   constructor(
     code: ResponseError["code"],
     message: string,
-    details: FederationErrorDetails & { status: number; issues?: readonly ResponseIssue[] },
+    details: FederationErrorDetails & {
+      status: number;
+      issues?: readonly ResponseIssue[];
+      unproved?: Unproved | undefined;
+    },
   ) {
     super(code, message, details);
     this.status = details.status;
     this.issues = details.issues ?? [];
+    this.unproved = details.unproved;
   }
 }
 
@@ -208,7 +221,7 @@ export class MatrixError extends FederationError {
 }
 
 /** What the failures of all attempts mean together. */
-export type FailoverSummary = "allPartial" | "allRefused" | "allUnavailable" | "mixed" | "notAsked";
+export type FailoverSummary = "allPartial" | "allRefused" | "allUnproved" | "allUnavailable" | "mixed" | "notAsked";
 
 /** No server gave a usable answer. It says why, server by server. */
 export class FailoverError extends FederationError {

@@ -85,6 +85,7 @@ export {
   type ResponseIssue,
   SignError,
   TransportError,
+  type Unproved,
 } from "./errors.js";
 export { isRoomVersion, type RoomVersion } from "./events/room-versions.js";
 export type { Attempt } from "./failover/attempt.js";

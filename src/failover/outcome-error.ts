@@ -6,6 +6,7 @@ import {
   ResponseError,
   type ResponseIssue,
   TransportError,
+  type Unproved,
 } from "../errors.js";
 import type { Outcome } from "../validate/outcome.js";
 import type { Verdict } from "../verdict/judge.js";
@@ -22,25 +23,15 @@ export interface AboutRequest {
   readonly maxResponseBytes?: number;
 }
 
-/** What to do where an issue's message says so. */
-const advice: readonly (readonly [says: string, line: string])[] = [
-  [
-    "keys are missing: ",
+/** What to do about an answer that cannot be verified here. */
+export const adviceOn: Readonly<Record<Unproved, string>> = {
+  keysMissing:
     "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others.",
-  ],
-  [
-    ", by its m.room.create event",
-    "Next: no server is at fault; leave `roomVersion` out, or give the version that the room has.",
-  ],
-];
+  otherVersion: "Next: no server is at fault; leave `roomVersion` out, or give the version that the room has.",
+};
 
 /** An issue as it may stand in a message: a server names keys and fields as it likes. */
 export const issueText = ({ path, message }: ResponseIssue): string => `${cleanText(path)}: ${cleanText(message, 300)}`;
-
-/** The lines that say what to do about issues. */
-export function adviceOn(issues: readonly ResponseIssue[]): string[] {
-  return advice.filter(([says]) => issues.some(({ message }) => message.includes(says))).map(([, line]) => line);
-}
 
 /** What the message of a Matrix error begins with; behind it are a colon, a space and the server's own words, if any. */
 export const matrixErrorHead = ({ errcode, status }: Pick<MatrixError, "errcode" | "status">): string =>
@@ -58,9 +49,10 @@ export function outcomeError(
     case "answer":
       return undefined;
     case "malformed": {
-      const { status, issues } = outcome;
-      const lines = [...issues.slice(0, 3).map((issue) => `Issue: ${issueText(issue)}`), ...adviceOn(issues)];
-      const details = { ...about, status, issues, lines, docsUrl: spec };
+      const { status, issues, unproved } = outcome;
+      const lines = issues.slice(0, 3).map((issue) => `Issue: ${issueText(issue)}`);
+      if (unproved) lines.push(adviceOn[unproved]);
+      const details = { ...about, status, issues, unproved, lines, docsUrl: spec };
       const most = maxResponseBytes === undefined ? "" : `${maxResponseBytes} bytes that the `;
       return outcome.tooLarge
         ? new ResponseError(

@@ -6,6 +6,7 @@ import {
   ResolveError,
   ResponseError,
   TransportError,
+  type Unproved,
 } from "../errors.js";
 import type { VerdictName } from "../verdict/judge.js";
 import type { Attempt } from "./attempt.js";
@@ -31,6 +32,7 @@ const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
 const meanings: Readonly<Record<FailoverSummary, string>> = {
   allPartial: "Every server that was asked is still joining the room (partial state); ask again later.",
   allRefused: "Every server that was asked says that it cannot answer this.",
+  allUnproved: "No answer could be verified here.",
   allUnavailable: "No server that was asked gave a usable answer.",
   mixed: "No server that was asked could answer, for different reasons.",
   notAsked: "No server was asked.",
@@ -49,13 +51,18 @@ const NEXT_UNREACHABLE = "Next: `client.diagnose(server)` says what is wrong wit
 const NEXT_OF_ONE =
   "Next: the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
 
+const unprovedOf = ({ error }: Attempt): Unproved | undefined =>
+  error instanceof ResponseError ? error.unproved : undefined;
+
 /** What the last word of each server comes to. An attempt that was cut off says nothing where the server spoke before. */
 function summarize(attempts: readonly Attempt[]): FailoverSummary {
-  const lastWords = new Map<string, Attempt["verdict"]>();
-  for (const { server, verdict } of attempts) {
-    if (verdict !== "aborted" || !lastWords.has(server)) lastWords.set(server, verdict);
+  const lastWords = new Map<string, FailoverSummary>();
+  for (const attempt of attempts) {
+    const { server, verdict } = attempt;
+    if (verdict === "aborted" && lastWords.has(server)) continue;
+    lastWords.set(server, unprovedOf(attempt) ? "allUnproved" : groups[verdict]);
   }
-  const found = new Set([...lastWords.values()].map((verdict) => groups[verdict]));
+  const found = new Set(lastWords.values());
   const [only] = found;
   return only === undefined ? "notAsked" : found.size === 1 ? only : "mixed";
 }
@@ -113,7 +120,8 @@ export function terminalError(
 /** What may help, where the attempts tell. */
 function nextLines(attempts: readonly Attempt[]): string[] {
   if (attempts.length > 0 && attempts.every(({ status }) => status === 401)) return [NEXT_UNSIGNED];
-  const lines = adviceOn(attempts.flatMap(({ error }) => (error instanceof ResponseError ? error.issues : [])));
+  const unproved = new Set(attempts.flatMap((attempt) => unprovedOf(attempt) ?? []));
+  const lines = [...unproved].map((why) => adviceOn[why]);
   const joining = attempts.filter(({ verdict }) => verdict === "partialState").length;
   // Where all are, that is what the error says.
   if (joining > 0 && joining < attempts.length) lines.push(NEXT_PARTIAL);

@@ -1,4 +1,4 @@
-import type { ResponseIssue, TransportError } from "../errors.js";
+import type { ResponseIssue, TransportError, Unproved } from "../errors.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "./events.js";
 
@@ -40,8 +40,8 @@ export type Outcome<Output = unknown> =
       readonly status: number;
       /** What is wrong with the body. */
       readonly issues: readonly ResponseIssue[];
-      /** Whether it may be what it promises, and we have not got what it takes to tell, such as a key. */
-      readonly isUnproved?: boolean;
+      /** Why it may be what it promises, and we have not got what it takes to tell. */
+      readonly unproved?: Unproved;
       /** Whether the body was cut off because of its size. */
       readonly tooLarge?: boolean;
     }

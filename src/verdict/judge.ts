@@ -111,7 +111,7 @@ export const verdictRules: readonly VerdictRule[] = [
   {
     verdict: "unableHere",
     rule: "a success whose events cannot be verified here: a key cannot be had, or the room is of another version than was said",
-    when: (outcome) => outcome.kind === "malformed" && outcome.isUnproved === true,
+    when: (outcome) => outcome.kind === "malformed" && outcome.unproved !== undefined,
   },
   {
     verdict: "invalid",

@@ -112,7 +112,7 @@ export async function verifyAnswer(
     if (kind === "valid") verification.onVersion(version);
     else if (!isKnown) {
       const message = `the m.room.create event does not hold: ${cleanText(reason)}`;
-      return { ...malformed(status, "$", message), isUnproved: kind === "keyless" };
+      return { ...malformed(status, "$", message), ...(kind === "keyless" && { unproved: "keysMissing" }) };
     }
   } else {
     const other = await otherVersion(create && found[create.at]?.event, status, version, verification, cancellation);
@@ -157,7 +157,7 @@ export async function otherVersion(
   const [proof] = await verifier.check([create], { version: named, roomId }, cancellation);
   if (proof?.kind !== "valid") return undefined;
   const message = `the room is of version ${named}, not ${version}, by its m.room.create event`;
-  return { ...malformed(status, "$", message), isUnproved: true };
+  return { ...malformed(status, "$", message), unproved: "otherVersion" };
 }
 
 /** Gives the events to whoever takes them; none is left in the answer. */
@@ -207,8 +207,8 @@ export function verdict(
   if (events.kept === 0 && events.seen > 0 && !mayBeEmptied) {
     const [first] = events.dropped;
     const what = onlyEvent === undefined ? "no event holds" : "expected the event that was asked for";
-    const isUnproved = events.keyless === events.seen;
-    return { ...malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`), isUnproved };
+    const none = malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`);
+    return events.keyless === events.seen ? { ...none, unproved: "keysMissing" } : none;
   }
   const dropped = [...(answer.dropped ?? []), ...events.dropped];
   const redacted = [...(answer.redacted ?? []), ...events.redacted];

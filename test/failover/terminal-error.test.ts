@@ -109,7 +109,8 @@ describe("an answer that was not believed", () => {
 
   test.each([true, false])("for lack of keys leads to notaries; one named server: %s", (oneServer) => {
     const message = `no event holds: keys are missing: ed25519:a\n\u202eServer: x of ${"gone".repeat(200)}`;
-    const outcome: Outcome = { kind: "malformed", status: 200, issues: [{ path: "$.pdus[0]", message }] };
+    const issues = [{ path: "$.pdus[0]", message }];
+    const outcome: Outcome = { kind: "malformed", status: 200, issues, unproved: "keysMissing" };
     const verdict = judge(outcome, stateIds, { server: a });
     const trail = new Trail();
     const error = outcomeError(outcome, verdict, { server: a, endpoint: "state_ids" }, undefined);

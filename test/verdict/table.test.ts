@@ -59,7 +59,7 @@ const asked = "a.example";
 
 const rows: readonly Row[] = [
   [1, "answered", stateIds, answer, "a valid answer"],
-  [2, "unableHere", stateIds, { ...malformed, isUnproved: true }, "events that cannot be verified here"],
+  [2, "unableHere", stateIds, { ...malformed, unproved: "keysMissing" }, "events that cannot be verified here"],
   [3, "invalid", stateIds, malformed, "a success with a bad body"],
   [4, "obligationBroken", version, error(403, UNSTABLE), "the code on version"],
   [4, "obligationBroken", queryProfile, error(400, STABLE), "the code on a profile"],

@@ -31,7 +31,9 @@ test("an event whose key cannot be had is no server's fault: nobody is held to m
   const view = client.room(room.roomId, { residents: ["b.example", "c.example"], roomVersion: "10" });
   const error = (await rejection(view.event({ eventId }))) as FailoverError;
   expect(error.attempts.map(({ verdict }) => verdict)).toEqual(["unableHere", "unableHere"]);
+  expect(error).toMatchObject({ summary: "allUnproved", cause: { unproved: "keysMissing" } });
   expect(String(error.cause)).toContain("keys are missing");
+  expect(error.message).toMatch(/^No answer could be verified here\..*\nNext: .*`notaries`/s);
   expect(client.backoff.list().filter(({ server }) => server !== "a.example")).toEqual([]);
 });
 
@@ -74,6 +76,7 @@ test.each(["1", "3", "10", "12"] as const)(
     const client = world.client();
     const view = client.room(room.roomId, { residents: ["a.example", "b.example"], roomVersion });
     const error = (await rejection(view.state({ eventId }))) as FailoverError;
+    expect(error).toMatchObject({ summary: "allUnproved", cause: { unproved: "otherVersion" } });
     expect(String(error.cause)).toContain(`the room is of version 11, not ${roomVersion}`);
     expect(error.message).toContain("\nNext: no server is at fault; leave `roomVersion` out");
     expect(client.backoff.list()).toEqual([]);
