@@ -102,7 +102,7 @@ describe("/version", () => {
     const diagnosis = await world.diagnose(name);
 
     expect(told(diagnosis)).toEqual(["warning versionSlow"]);
-    expect(findingOf(diagnosis, "versionSlow").message).toContain("3.1 seconds");
+    expect(findingOf(diagnosis, "versionSlow").message).toMatch(/ took [3-9]\.\d seconds/);
   });
 });
 

@@ -93,11 +93,8 @@ describe("the DNS server of the tests", () => {
 
   it("gives answers that are too long for a datagram over TCP", async () => {
     const records = Array.from({ length: 100 }, (_, at) => ({ target: `host-${at}.a.example`, port: 8448 }));
-    // On a busy machine a datagram and a connection take a while.
-    const patient = await createDnsServer({ timeoutMs: 5_000 });
-    patient.set("_x._tcp.a.example", "SRV", records);
-    expect(await patient.dns.resolveSrv("_x._tcp.a.example")).toHaveLength(100);
-    await patient.close();
+    server.set("_x._tcp.a.example", "SRV", records);
+    expect(await server.dns.resolveSrv("_x._tcp.a.example")).toHaveLength(100);
   });
 
   it("calls a function for each query, for nothing in between remembers an answer", async () => {

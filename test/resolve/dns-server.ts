@@ -96,7 +96,8 @@ async function listenTwice(handler: DnsHandler) {
  * and how many there are.
  */
 export async function createDnsServer({
-  timeoutMs = 300,
+  // On a busy machine a datagram and a connection take a while.
+  timeoutMs = 1_000,
   tries = 2,
 }: {
   timeoutMs?: number;
