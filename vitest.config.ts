@@ -14,9 +14,9 @@ const config: ViteUserConfig = defineConfig({
     // Most tests wait for sockets and clocks rather than for a core.
     maxWorkers: 4,
     watch: false,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
     // Busy machines take their time.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     expect: { poll: { timeout: 10_000 } },
     restoreMocks: true,
     unstubEnvs: true,

@@ -159,18 +159,19 @@ export interface ResponseIssue {
 
 /**
  * Why events may be what they say, and it cannot be told here: a key to verify them with cannot be had (`keysMissing`), or
- * the room is of another version than the `roomVersion` that was given (`otherVersion`).
+ * the room's `m.room.create` event names another version than the `roomVersion` that was given or told by another server
+ * (`otherVersion`).
  */
 export type Unproved = "keysMissing" | "otherVersion";
 
-/** The server answered with something that is no valid answer to the request. */
+/** The server answered with something that is no valid answer to the request, or that cannot be told to be one. */
 export class ResponseError extends FederationError {
   declare readonly code: "ERR_RESPONSE_TOO_LARGE" | "ERR_RESPONSE_INVALID" | "ERR_NOT_MATRIX";
   /** The HTTP status of the response. */
   readonly status: number;
   /** What is wrong with the body: the first few issues. */
   readonly issues: readonly ResponseIssue[];
-  /** Why the answer's events could not be verified here, where that is no fault of the server. */
+  /** Why the answer's events cannot be verified here, and whether the server is at fault cannot be told; else undefined. */
   readonly unproved: Unproved | undefined;
 
   /** As the base class, with `status`, `issues` and `unproved`. */

@@ -4,6 +4,7 @@ import type { Endpoint, JsonObject } from "../endpoint.js";
 import { event, eventAuth } from "../endpoints/room-reads.js";
 import { FailoverError } from "../errors.js";
 import { isRoomVersion, type RoomVersion } from "../events/room-versions.js";
+import { unprovedOf } from "../failover/outcome-error.js";
 import { isRoomId } from "../name/identifiers.js";
 import type { RoomCallOptions } from "../options.js";
 import { versionNamedBy, versionProvedBy } from "../verify/create-event.js";
@@ -77,7 +78,9 @@ export class Proof {
       roomId,
       version: version ?? claimed,
       isClaimed: version === undefined,
-      onVersion: (proved) => void (room !== undefined && this.#versions.set(room, proved)),
+      onVersion: (proved) => {
+        if (room !== undefined && proved === (roomVersion ?? proved)) this.#versions.set(room, proved);
+      },
       fields,
       onlyEvent: proof.only?.(input),
       sentEvent: sent && { field: sent.field, eventId: sent.eventId(input) },
@@ -132,7 +135,7 @@ export class Proof {
       const asked = { ...job, candidates: (): readonly string[] => others };
       const chain = await this.#run({ ...asked, endpoint: eventAuth, input, options: options() });
       if (chain.ok && chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
-      const isUnproved = chain.attempts.some(({ verdict }) => verdict === "unableHere");
+      const isUnproved = chain.attempts.some(({ error }) => unprovedOf(error));
       if (!chain.ok && !isUnproved) return chain;
       // The first event of a room has no auth chain, but any other has one.
       const first = await this.#run({ ...job, endpoint: event, input, options: unverified() });

@@ -26,9 +26,14 @@ export interface AboutRequest {
 /** What to do about an answer that cannot be verified here. */
 export const adviceOn: Readonly<Record<Unproved, string>> = {
   keysMissing:
-    "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others.",
-  otherVersion: "Next: no server is at fault; leave `roomVersion` out, or give the version that the room has.",
+    "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others. Where only the m.room.create event's are missing, `roomVersion` does as well.",
+  otherVersion:
+    "Next: give as `roomVersion` the version that the room has; the one that was given, or that another server told, may be wrong.",
 };
+
+/** Why an answer could not be verified here, where that is what its error says. */
+export const unprovedOf = (error: AnyFederationError | undefined): Unproved | undefined =>
+  error instanceof ResponseError ? error.unproved : undefined;
 
 /** An issue as it may stand in a message: a server names keys and fields as it likes. */
 export const issueText = ({ path, message }: ResponseIssue): string => `${cleanText(path)}: ${cleanText(message, 300)}`;
@@ -60,7 +65,13 @@ export function outcomeError(
             `The response is larger than the ${most}endpoint allows.`,
             details,
           )
-        : new ResponseError("ERR_RESPONSE_INVALID", "The response is not what the endpoint promises.", details);
+        : new ResponseError(
+            "ERR_RESPONSE_INVALID",
+            unproved
+              ? "The response's events cannot be verified here."
+              : "The response is not what the endpoint promises.",
+            details,
+          );
     }
     case "error": {
       const { status, errcode, text, retryAfterMs } = outcome;

@@ -6,12 +6,11 @@ import {
   ResolveError,
   ResponseError,
   TransportError,
-  type Unproved,
 } from "../errors.js";
 import type { VerdictName } from "../verdict/judge.js";
 import type { Attempt } from "./attempt.js";
 import type { Plan } from "./failover.js";
-import { adviceOn, issueText, matrixErrorHead } from "./outcome-error.js";
+import { adviceOn, issueText, matrixErrorHead, unprovedOf } from "./outcome-error.js";
 
 const groups: Readonly<Record<VerdictName | "aborted", FailoverSummary>> = {
   answered: "mixed",
@@ -51,18 +50,19 @@ const NEXT_UNREACHABLE = "Next: `client.diagnose(server)` says what is wrong wit
 const NEXT_OF_ONE =
   "Next: the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
 
-const unprovedOf = ({ error }: Attempt): Unproved | undefined =>
-  error instanceof ResponseError ? error.unproved : undefined;
-
-/** What the last word of each server comes to. An attempt that was cut off says nothing where the server spoke before. */
-function summarize(attempts: readonly Attempt[]): FailoverSummary {
-  const lastWords = new Map<string, FailoverSummary>();
+/** The last word of each server. An attempt that was cut off says nothing where the server spoke before. */
+function lastWordsOf(attempts: readonly Attempt[]): Attempt[] {
+  const lastWords = new Map<string, Attempt>();
   for (const attempt of attempts) {
     const { server, verdict } = attempt;
-    if (verdict === "aborted" && lastWords.has(server)) continue;
-    lastWords.set(server, unprovedOf(attempt) ? "allUnproved" : groups[verdict]);
+    if (verdict !== "aborted" || !lastWords.has(server)) lastWords.set(server, attempt);
   }
-  const found = new Set(lastWords.values());
+  return [...lastWords.values()];
+}
+
+/** What the last words come to. */
+function summarize(lastWords: readonly Attempt[]): FailoverSummary {
+  const found = new Set(lastWords.map(({ error, verdict }) => (unprovedOf(error) ? "allUnproved" : groups[verdict])));
   const [only] = found;
   return only === undefined ? "notAsked" : found.size === 1 ? only : "mixed";
 }
@@ -89,7 +89,8 @@ export function terminalError(
       requestSent: last.mayHaveTakenEffect,
     });
   }
-  const summary = summarize(attempts);
+  const lastWords = lastWordsOf(attempts);
+  const summary = summarize(lastWords);
   const late =
     timeoutMs !== undefined && last?.verdict === "aborted"
       ? new TransportError("ERR_TIMEOUT", `The server did not answer within the call's ${timeoutMs} ms.`, {
@@ -99,14 +100,16 @@ export function terminalError(
         })
       : undefined;
   const cause = last?.error ?? late;
-  const lines = [...nextLines(attempts), ...attemptLines(attempts, retryAt)];
+  const next = nextLines(lastWords);
+  const told = attemptLines(attempts, retryAt);
+  const lines = [...next, ...told];
   const details = { ...about, attempts, summary, retryAt, cause, lines, docsUrl: plan.spec };
   if (outcomeUnknown) {
     const sent = "The request was sent, and no answer says whether it took effect.";
     const message = plan.oneServer ? sent : `${sent} It was not sent to another server.`;
-    const next = plan.oneServer ? NEXT_OF_ONE : NEXT;
+    next.push(plan.oneServer ? NEXT_OF_ONE : NEXT);
     const { server } = attempts.find(({ mayHaveTakenEffect }) => mayHaveTakenEffect) ?? about;
-    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, { ...details, server, lines: [next, ...lines] });
+    return new FailoverError("ERR_OUTCOME_UNKNOWN", message, { ...details, server, lines: [...next, ...told] });
   }
   if (attempts.length === 0 && retryAt !== undefined) {
     const message =
@@ -117,15 +120,15 @@ export function terminalError(
   return new FailoverError("ERR_ALL_FAILED", meanings[summary] + hurry, details);
 }
 
-/** What may help, where the attempts tell. */
-function nextLines(attempts: readonly Attempt[]): string[] {
-  if (attempts.length > 0 && attempts.every(({ status }) => status === 401)) return [NEXT_UNSIGNED];
-  const unproved = new Set(attempts.flatMap((attempt) => unprovedOf(attempt) ?? []));
+/** What may help, where the servers' last words tell. */
+function nextLines(lastWords: readonly Attempt[]): string[] {
+  if (lastWords.length > 0 && lastWords.every(({ status }) => status === 401)) return [NEXT_UNSIGNED];
+  const unproved = new Set(lastWords.flatMap(({ error }) => unprovedOf(error) ?? []));
   const lines = [...unproved].map((why) => adviceOn[why]);
-  const joining = attempts.filter(({ verdict }) => verdict === "partialState").length;
+  const joining = lastWords.filter(({ verdict }) => verdict === "partialState").length;
   // Where all are, that is what the error says.
-  if (joining > 0 && joining < attempts.length) lines.push(NEXT_PARTIAL);
-  const isUnreachable = attempts.some(({ error }) => error instanceof TransportError || error instanceof ResolveError);
+  if (joining > 0 && joining < lastWords.length) lines.push(NEXT_PARTIAL);
+  const isUnreachable = lastWords.some(({ error }) => error instanceof TransportError || error instanceof ResolveError);
   return isUnreachable ? [...lines, NEXT_UNREACHABLE] : lines;
 }
 

@@ -9,7 +9,7 @@ import { versionNamedBy } from "./create-event.js";
 import { type EventTaker, readEventStream, type StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
 import type { Place } from "./verified-events.js";
-import { malformed, otherVersion, settle, type Verification, verdict } from "./verify-answer.js";
+import { createFault, malformed, otherVersion, settle, type Verification, verdict } from "./verify-answer.js";
 
 /** A large answer that has begun to come. */
 export interface StreamedAnswer {
@@ -61,9 +61,11 @@ export async function readStreamedAnswer(
     if (read === "tooLarge") return { ...malformed(status, "$", "larger than the endpoint allows"), tooLarge: true };
     if (read instanceof InvalidJson) return malformed(status, "$", read.message);
     const { skeleton, events } = read;
-    const create = taker.isCreated ? undefined : events.create;
-    const other = await otherVersion(create, status, version, verification, cancellation);
-    if (other) return other;
+    const { create } = events;
+    if (create && !taker.isCreated) {
+      const other = await otherVersion(create.event, status, version, verification, cancellation);
+      if (other) return other;
+    }
     const { settled, isWithheld } = await settle(events, server, verification, version, cancellation);
     for (const { event, eventId, ...place } of settled) {
       if (cancellation.aborted) throw cancellation.reason;
@@ -71,7 +73,9 @@ export async function readStreamedAnswer(
     }
     if (taker.isCreated) verification.onVersion(version);
     else if (verification.isClaimed) {
-      return malformed(status, "$", `expected the m.room.create event of a room of version ${version}`);
+      return create && versionNamedBy(create.event, roomId ?? "") === version
+        ? createFault(status, create.checked)
+        : malformed(status, "$", `expected the m.room.create event of a room of version ${version}`);
     }
     const holder = holderOf(skeleton);
     // An index of an event that was left out is a hole, which filter passes over.

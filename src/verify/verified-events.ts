@@ -26,6 +26,8 @@ export interface DoubtfulEvent extends Place {
   readonly redacted?: JsonObject;
   /** Whether it came without what redaction removes. */
   readonly isRedactedCopy: boolean;
+  /** Whether a key to tell cannot be had. */
+  readonly isKeyless: boolean;
   /** What is wrong with it. */
   readonly reason: string;
 }
@@ -46,12 +48,12 @@ export class VerifiedEvents {
   readonly redacted: string[] = [];
   /** How many events hold, be it only their redacted form. */
   kept = 0;
-  /** How many events may hold, but no key to tell could be had. */
-  keyless = 0;
   /** How many events there were. */
   seen = 0;
-  /** The first event that makes a room by its own word, whether or not it holds. */
-  create: JsonObject | undefined;
+  /** The first event that makes a room by its own word, and whether it holds. */
+  create: { readonly event: JsonObject; readonly checked: CheckedEvent } | undefined;
+  /** The first event that was left out for another reason than that a key cannot be had. */
+  fault: DroppedEvent | undefined;
   readonly #doubtful: DoubtfulEvent[] = [];
   readonly #version: RoomVersion;
 
@@ -66,22 +68,22 @@ export class VerifiedEvents {
    */
   take(event: JsonObject, checked: CheckedEvent, place: Place): JsonObject | undefined {
     this.seen += 1;
-    if (isCreateEvent(event)) this.create ??= event;
     const { kind, eventId } = checked;
+    if (isCreateEvent(event)) this.create ??= { event, checked };
     if (kind === "valid") {
       this.kept += 1;
       return event;
     }
-    if (kind === "keyless") this.keyless += 1;
     const doubtful: DoubtfulEvent = {
       ...place,
+      isKeyless: kind === "keyless",
       eventId: eventId ?? "",
       reason: cleanText(checked.reason ?? "the content's hash is wrong"),
       isRedactedCopy: checked.isRedactedCopy ?? false,
       ...(kind === "redacted" && { redacted: redactEvent(event, this.#version) }),
     };
     // No other server has a better key.
-    const isHopeless = eventId === undefined || kind === "keyless";
+    const isHopeless = eventId === undefined || doubtful.isKeyless;
     if (isHopeless || this.#doubtful.length === MAX_DOUBTFUL) return this.#settle(doubtful);
     this.#doubtful.push(doubtful);
     return undefined;
@@ -90,7 +92,7 @@ export class VerifiedEvents {
   /** Takes note of an event that nobody looked at. */
   leaveOut(place: Place, reason: string): void {
     this.seen += 1;
-    this.#settle({ ...place, eventId: "", isRedactedCopy: false, reason });
+    this.#settle({ ...place, eventId: "", isKeyless: false, isRedactedCopy: false, reason });
   }
 
   /** The events that another server may have in a better state. */
@@ -109,15 +111,15 @@ export class VerifiedEvents {
     });
   }
 
-  #settle({ field, index, eventId, reason, redacted }: DoubtfulEvent): JsonObject | undefined {
+  #settle({ field, index, eventId, isKeyless, reason, redacted }: DoubtfulEvent): JsonObject | undefined {
     if (redacted) {
       this.kept += 1;
       if (this.redacted.length < MAX_TOLD) this.redacted.push(eventId);
       return redacted;
     }
-    if (this.dropped.length < MAX_TOLD) {
-      this.dropped.push({ path: `$.${field}[${index}]`, reason, ...(eventId !== "" && { eventId }) });
-    }
+    const dropped = { path: `$.${field}[${index}]`, reason, ...(eventId !== "" && { eventId }) };
+    if (this.dropped.length < MAX_TOLD) this.dropped.push(dropped);
+    if (!isKeyless) this.fault ??= dropped;
     return undefined;
   }
 }

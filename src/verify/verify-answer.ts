@@ -25,7 +25,7 @@ export interface Verification {
   readonly version: RoomVersion | undefined;
   /** Whether that version was only told by somebody, so that the answer has to have the `m.room.create` event that names it. */
   readonly isClaimed: boolean;
-  /** Called with the room's version once its `m.room.create` event has proved it. */
+  /** Called with the room's version once its `m.room.create` event has proved it, be it another one than `version`. */
   readonly onVersion: (version: RoomVersion) => void;
   /** The fields of the answer that are arrays of events. */
   readonly fields: readonly string[];
@@ -77,6 +77,12 @@ export const malformed = (status: number, path: string, message: string): Malfor
   issues: [{ path, message }],
 });
 
+/** That the event that makes the room does not hold, where it has to tell the version. */
+export function createFault(status: number, { kind, reason = "its hash" }: CheckedEvent): Malformed {
+  const none = malformed(status, "$", `the m.room.create event does not hold: ${cleanText(reason)}`);
+  return kind === "keyless" ? { ...none, unproved: "keysMissing" } : none;
+}
+
 /**
  * Verifies the events of an answer: what does not hold is left out of it, and of what holds only in its redacted form, that
  * is left, where no other server has more. The answer's arrays are changed in place.
@@ -108,12 +114,9 @@ export async function verifyAnswer(
     cancellation,
   );
   if (create?.version === version) {
-    const { kind, reason = "its hash" } = checked[create.at] as CheckedEvent;
-    if (kind === "valid") verification.onVersion(version);
-    else if (!isKnown) {
-      const message = `the m.room.create event does not hold: ${cleanText(reason)}`;
-      return { ...malformed(status, "$", message), ...(kind === "keyless" && { unproved: "keysMissing" }) };
-    }
+    const created = checked[create.at] as CheckedEvent;
+    if (created.kind === "valid") verification.onVersion(version);
+    else if (!isKnown) return createFault(status, created);
   } else {
     const other = await otherVersion(create && found[create.at]?.event, status, version, verification, cancellation);
     if (other) return other;
@@ -140,8 +143,8 @@ export async function verifyAnswer(
 }
 
 /**
- * What an answer is, when the event that makes the room holds and says that it is of another version than was given: that is
- * no fault of the server that answers. Undefined otherwise.
+ * What an answer is, when the event that makes the room says that it is of another version than the answer was verified
+ * with, and holds or cannot be verified: whether the server that answers is at fault cannot be told. Undefined otherwise.
  *
  * @throws what the cancellation was given.
  */
@@ -149,14 +152,16 @@ export async function otherVersion(
   create: JsonObject | undefined,
   status: number,
   version: RoomVersion,
-  { verifier, roomId }: Pick<Verification, "verifier" | "roomId">,
+  { verifier, roomId, onVersion }: Pick<Verification, "verifier" | "roomId" | "onVersion">,
   cancellation: Cancellation,
 ): Promise<Malformed | undefined> {
   const named = create && roomId !== undefined ? versionNamedBy(create, roomId) : undefined;
   if (named === undefined || named === version) return undefined;
   const [proof] = await verifier.check([create], { version: named, roomId }, cancellation);
-  if (proof?.kind !== "valid") return undefined;
-  const message = `the room is of version ${named}, not ${version}, by its m.room.create event`;
+  if (proof?.kind === "valid") onVersion(named);
+  else if (proof?.kind !== "keyless") return undefined;
+  const unless = proof.kind === "keyless" ? `, which cannot be verified: ${cleanText(proof.reason ?? "")}` : "";
+  const message = `the room is of version ${named}, not ${version}, by its m.room.create event${unless}`;
   return { ...malformed(status, "$", message), unproved: "otherVersion" };
 }
 
@@ -205,10 +210,11 @@ export function verdict(
   isWithheld: boolean,
 ): Answer | Malformed {
   if (events.kept === 0 && events.seen > 0 && !mayBeEmptied) {
-    const [first] = events.dropped;
     const what = onlyEvent === undefined ? "no event holds" : "expected the event that was asked for";
+    const fault = answer.dropped?.[0] ?? events.fault;
+    const first = fault ?? events.dropped[0];
     const none = malformed(answer.status, first?.path ?? "$", `${what}: ${first?.reason}`);
-    return events.keyless === events.seen ? { ...none, unproved: "keysMissing" } : none;
+    return fault ? none : { ...none, unproved: "keysMissing" };
   }
   const dropped = [...(answer.dropped ?? []), ...events.dropped];
   const redacted = [...(answer.redacted ?? []), ...events.redacted];

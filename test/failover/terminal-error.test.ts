@@ -4,7 +4,17 @@ import { queryProfile, sendJoin, stateIds } from "../../src/endpoints.js";
 import { outcomeError } from "../../src/failover/outcome-error.js";
 import { terminalError } from "../../src/failover/terminal-error.js";
 import { Trail } from "../../src/failover/trail.js";
-import { defineEndpoint, judge, type Outcome } from "../../src/index.js";
+import {
+  type AnyFederationError,
+  type Attempt,
+  defineEndpoint,
+  type FailoverError,
+  judge,
+  MatrixError,
+  type Outcome,
+  ResponseError,
+  type Unproved,
+} from "../../src/index.js";
 import { reply } from "../../src/testing.js";
 import { createWorld, eventId, rejection, roomId } from "../client/world.js";
 
@@ -121,6 +131,50 @@ describe("an answer that was not believed", () => {
     expect(told).toMatch(/\nNext: .*`notaries`/);
     for (const line of told.split("\n")) expect(line.length).toBeLessThan(500);
   });
+});
+
+describe("what was answered where not all could be verified", () => {
+  const attempts = (...errors: readonly AnyFederationError[]): Attempt[] => {
+    const trail = new Trail();
+    for (const [at, error] of errors.entries()) {
+      const server = error.server ?? `${at}.example`;
+      const outcome: Outcome =
+        error instanceof MatrixError
+          ? { kind: "error", status: error.status, errcode: error.errcode, text: "" }
+          : { kind: "malformed", status: 200, issues: [] };
+      trail.end(trail.begin(server, at + 1, false), { outcome, verdict: judge(outcome, stateIds, { server }), error });
+    }
+    return [...trail.snapshot()];
+  };
+  const unproved = (why: Unproved, server?: string) =>
+    new ResponseError("ERR_RESPONSE_INVALID", "Hm.", { status: 200, unproved: why, server });
+  const matrix = (status: number, errcode: string, server?: string) =>
+    new MatrixError("No.", { status, errcode, server, partialState: errcode.endsWith("PARTIAL_STATE") });
+  const plan = { candidates: [a], endpoint: "state_ids", oneServer: false, repeatable: "anyServer" } as const;
+  const told = (...errors: readonly AnyFederationError[]) =>
+    terminalError(plan, attempts(...errors), { retryAt: undefined }) as FailoverError;
+  const nexts = ({ message }: Error) => message.split("\n").filter((line) => line.startsWith("Next: "));
+
+  test("each advice stands there once, however often it is due", () => {
+    const error = told(unproved("keysMissing"), unproved("otherVersion"), unproved("keysMissing"));
+    expect([error.summary, nexts(error).length]).toEqual(["allUnproved", 2]);
+  });
+
+  test("beside another reason it is mixed, and the advice is there", () => {
+    const error = told(unproved("otherVersion"), matrix(404, "M_NOT_FOUND"));
+    expect([error.summary, nexts(error).length]).toEqual(["mixed", 1]);
+  });
+
+  test("who is through with joining is not waited for (bug: it was said to be joining still)", () => {
+    const partial = matrix(403, "M_UNABLE_DUE_TO_PARTIAL_STATE", a);
+    expect(nexts(told(partial, unproved("keysMissing", a))).join()).not.toContain("partial state");
+    expect(nexts(told(unproved("keysMissing", b), partial)).join()).toContain("partial state");
+  });
+});
+
+test("where our request is too large for all, they refuse it", async () => {
+  world.on(a, reply.htmlError(413));
+  expect(await rejection(world.room([a]).stateIds({ eventId }, once))).toMatchObject({ summary: "allRefused" });
 });
 
 test("a refusal is told in the server's own words in the line of its attempt (bug: only the cause had them)", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { redactEvent } from "../../src/events/redact-event.js";
 import { reply } from "../../src/testing.js";
-import { alice, bob, createVerifyWorld, json, poisons, transactionOf, type VerifyWorld } from "./world.js";
+import { alice, bob, createVerifyWorld, json, oneByOne, poisons, transactionOf, type VerifyWorld } from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
 const hi = { body: "hi" };
@@ -44,7 +44,9 @@ test("a redacted copy, as servers in partial state give it, is replaced by the w
   const { eventId, event } = room.send(bob, "m.room.message", hi);
   world.on("a.example", "event", json(transactionOf(redactEvent(event, "10"))));
   const client = world.client();
-  const { value, via, redacted } = await world.view(room, client).event({ eventId }, { prefer: ["a.example"] });
+  const { value, via, redacted } = await world
+    .view(room, client)
+    .event({ eventId }, { prefer: ["a.example"], ...oneByOne });
   expect({ pdus: value.pdus, via, redacted }).toEqual({ pdus: [event], via: "a.example", redacted: [] });
   expect(await client.partialState.list(room.roomId)).toMatchObject([{ server: "a.example" }]);
 });
@@ -64,7 +66,9 @@ test("what has really been redacted stays so, and nobody is held to be in partia
   const { eventId, event } = room.send(bob, "m.room.message", hi);
   room.redact(alice, eventId);
   const client = world.client();
-  const { value, via, redacted } = await world.view(room, client).event({ eventId }, { prefer: ["a.example"] });
+  const { value, via, redacted } = await world
+    .view(room, client)
+    .event({ eventId }, { prefer: ["a.example"], ...oneByOne });
   const [{ unsigned: _unsigned, ...left }] = value.pdus;
   expect(left).toEqual(redactEvent(event, "10"));
   expect({ via, redacted }).toEqual({ via: "a.example", redacted: [eventId] });

@@ -4,7 +4,18 @@ import type { RoomVersion } from "../../src/events/room-versions.js";
 import { signEvent } from "../../src/events/sign-event.js";
 import { SigningKey, signJson } from "../../src/index.js";
 import { reply, type TestRoom } from "../../src/testing.js";
-import { alice, bob, carol, createVerifyWorld, json, me, ourName, transactionOf, type VerifyWorld } from "./world.js";
+import {
+  alice,
+  bob,
+  carol,
+  createVerifyWorld,
+  json,
+  me,
+  oneByOne,
+  ourName,
+  transactionOf,
+  type VerifyWorld,
+} from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
 const day = 24 * 3_600_000;
@@ -48,7 +59,7 @@ describe("servers whose keys cannot be had", () => {
     const { eventId } = room.send(carol, "m.room.message", { body: "hi" });
     await world.server("c.example").stop();
     const client = world.client();
-    const { value, via, dropped } = await world.view(room, client).backfill({ from: [eventId], limit: 50 });
+    const { value, via, dropped } = await world.view(room, client).backfill({ from: [eventId], limit: 50 }, oneByOne);
     expect(via).toBe("a.example");
     expect(value.pdus.length).toBe(room.events.length - 2);
     expect(value.pdus.some(({ sender }) => sender === carol)).toBe(false);

@@ -3,7 +3,17 @@ import type { JsonObject } from "../../src/endpoint.js";
 import { eventIdOf } from "../../src/events/hash-event.js";
 import { redactEvent } from "../../src/events/redact-event.js";
 import { reply, type TestRoom } from "../../src/testing.js";
-import { alice, bob, createVerifyWorld, json, poisons, stateAnswer, transactionOf, type VerifyWorld } from "./world.js";
+import {
+  alice,
+  bob,
+  createVerifyWorld,
+  json,
+  oneByOne,
+  poisons,
+  stateAnswer,
+  transactionOf,
+  type VerifyWorld,
+} from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
 const honest = ["content", "signature"] as const;
@@ -51,14 +61,14 @@ describe("one poisoned event of an answer that is read whole", () => {
     event_auth: {
       answer: (room: TestRoom, all: readonly JsonObject[]) => ({ auth_chain: [room.createEvent.event, ...all] }),
       ask: async (room: TestRoom, eventId: string) => {
-        const { value, ...rest } = await world.view(room).eventAuth({ eventId });
+        const { value, ...rest } = await world.view(room).eventAuth({ eventId }, oneByOne);
         return { ...rest, events: value.auth_chain.slice(1) };
       },
     },
     backfill: {
       answer: (_room: TestRoom, all: readonly JsonObject[]) => transactionOf(...all),
       ask: async (room: TestRoom, eventId: string) => {
-        const { value, ...rest } = await world.view(room).backfill({ from: [eventId], limit: 100 });
+        const { value, ...rest } = await world.view(room).backfill({ from: [eventId], limit: 100 }, oneByOne);
         return { ...rest, events: value.pdus };
       },
     },
@@ -66,7 +76,7 @@ describe("one poisoned event of an answer that is read whole", () => {
       answer: (_room: TestRoom, all: readonly JsonObject[]) => ({ events: [...all] }),
       ask: async (room: TestRoom, eventId: string) => {
         const input = { earliestEvents: [], latestEvents: [eventId] };
-        const { value, ...rest } = await world.view(room).getMissingEvents(input);
+        const { value, ...rest } = await world.view(room).getMissingEvents(input, oneByOne);
         return { ...rest, events: value.events };
       },
     },
@@ -119,7 +129,7 @@ describe("one poisoned event of an answer that is read whole", () => {
     const body = JSON.stringify(transactionOf(...events, strange.event)).replace('"none":null', '"none":1e400');
     const headers = { "content-type": "application/json" };
     world.on("a.example", "backfill", reply.raw({ headers, body }));
-    const { value, dropped } = await world.view(room).backfill({ from: [eventId], limit: 100 });
+    const { value, dropped } = await world.view(room).backfill({ from: [eventId], limit: 100 }, oneByOne);
     expect(value.pdus).toEqual(events);
     expect(dropped).toEqual([{ path: "$.pdus[80]", reason: expect.stringContaining("number") }]);
   });
