@@ -6,6 +6,7 @@ import { defineEndpoint, type FederationError, type Room, type SafeAnswer, type 
 import { type Behaviour, reply } from "../../src/testing.js";
 import { createWorld, eventId, rejection, roomId, stateIdsAnswer } from "../client/world.js";
 import { heldBytes } from "../held-bytes.js";
+import { oneByOne } from "../one-by-one.js";
 
 const odd = "odd.example";
 const good = "good.example";
@@ -70,7 +71,7 @@ const calls = {
     ask: (room: Room) => room.safe.sendJoin({ eventId, event }, oneRound),
   },
 } satisfies Record<string, { endpoint: string; answer: object; ask: (room: Room) => Promise<SafeAnswer<unknown>> }>;
-const oneRound = { rounds: 1 };
+const oneRound = { rounds: 1, ...oneByOne };
 
 type Case = readonly [verdict: VerdictName, call: keyof typeof calls, behaviour: Behaviour, says: string];
 
@@ -247,9 +248,7 @@ describe("a body without an end", () => {
     await room.event({ eventId });
     const before = heldBytes();
     for (let call = 0; call < 20; call++) {
-      // With `onProgress` nobody else is asked beside it, be it never so slow.
-      const onProgress = (): void => {};
-      const { attempts } = await room.event({ eventId }, { prefer: [odd], sentBy: [odd], onProgress, ...oneRound });
+      const { attempts } = await room.event({ eventId }, { prefer: [odd], sentBy: [odd], ...oneRound });
       expect(attempts[0]).toMatchObject({ server: odd, verdict: "invalid" });
       expect(attempts[0]?.error).toMatchObject({ code: "ERR_RESPONSE_TOO_LARGE" });
     }

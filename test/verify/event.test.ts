@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { redactEvent } from "../../src/events/redact-event.js";
 import { reply } from "../../src/testing.js";
-import { alice, bob, createVerifyWorld, json, oneByOne, poisons, transactionOf, type VerifyWorld } from "./world.js";
+import { oneByOne } from "../one-by-one.js";
+import { alice, bob, createVerifyWorld, json, poisons, transactionOf, type VerifyWorld } from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
 const hi = { body: "hi" };

@@ -4,18 +4,8 @@ import type { RoomVersion } from "../../src/events/room-versions.js";
 import { signEvent } from "../../src/events/sign-event.js";
 import { SigningKey, signJson } from "../../src/index.js";
 import { reply, type TestRoom } from "../../src/testing.js";
-import {
-  alice,
-  bob,
-  carol,
-  createVerifyWorld,
-  json,
-  me,
-  oneByOne,
-  ourName,
-  transactionOf,
-  type VerifyWorld,
-} from "./world.js";
+import { oneByOne } from "../one-by-one.js";
+import { alice, bob, carol, createVerifyWorld, json, me, ourName, transactionOf, type VerifyWorld } from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
 const day = 24 * 3_600_000;

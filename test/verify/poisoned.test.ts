@@ -3,17 +3,8 @@ import type { JsonObject } from "../../src/endpoint.js";
 import { eventIdOf } from "../../src/events/hash-event.js";
 import { redactEvent } from "../../src/events/redact-event.js";
 import { reply, type TestRoom } from "../../src/testing.js";
-import {
-  alice,
-  bob,
-  createVerifyWorld,
-  json,
-  oneByOne,
-  poisons,
-  stateAnswer,
-  transactionOf,
-  type VerifyWorld,
-} from "./world.js";
+import { oneByOne } from "../one-by-one.js";
+import { alice, bob, createVerifyWorld, json, poisons, stateAnswer, transactionOf, type VerifyWorld } from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
 const honest = ["content", "signature"] as const;

@@ -90,9 +90,6 @@ export const transactionOf = (...pdus: readonly object[]): JsonObject => ({
   pdus: pdus as readonly JsonObject[] as JsonObject[],
 });
 
-/** An option of calls with which nobody else is asked beside a server that is slow, as all are on a busy machine. */
-export const oneByOne = { onProgress: (): void => {} };
-
 /** The ways to poison an event. */
 export const poisons = {
   /** Its hash no longer holds, but its signature does. */
