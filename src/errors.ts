@@ -158,11 +158,14 @@ export interface ResponseIssue {
 }
 
 /**
- * Why events may be what they say, and it cannot be told here: a key to verify them with cannot be had (`keysMissing`), or
- * the room's `m.room.create` event names another version than the `roomVersion` that was given or told by another server
- * (`otherVersion`).
+ * Why an answer's events cannot be verified here, though the server may be honest:
+ *
+ * - `keysMissing`: their keys cannot be had, or had expired when they were made;
+ * - `otherVersion`: the room's `m.room.create` event names another version than the `roomVersion` that was given, or than
+ *   another server told;
+ * - `unknownVersion`: it names a version that this library does not know.
  */
-export type Unproved = "keysMissing" | "otherVersion";
+export type Unproved = "keysMissing" | "otherVersion" | "unknownVersion";
 
 /** The server answered with something that is no valid answer to the request, or that cannot be told to be one. */
 export class ResponseError extends FederationError {
@@ -171,7 +174,7 @@ export class ResponseError extends FederationError {
   readonly status: number;
   /** What is wrong with the body: the first few issues. */
   readonly issues: readonly ResponseIssue[];
-  /** Why the answer's events cannot be verified here, and whether the server is at fault cannot be told; else undefined. */
+  /** Why the answer's events cannot be verified here, where the server may be honest; undefined otherwise. */
   readonly unproved: Unproved | undefined;
 
   /** As the base class, with `status`, `issues` and `unproved`. */

@@ -15,6 +15,8 @@ import type { SafeAnswer } from "./calls.js";
 import type { Job, Runner } from "./runner.js";
 
 const MAX_ROOMS = 10_000;
+/** A room's version does not change, but before version 12 the server that made the room can say two. */
+const PROVED_FOR_MS = 86_400_000;
 /** How long what a server said of a room's version counts, in milliseconds: from its `make_join` to our `send_join`. */
 const CLAIMED_FOR_MS = 3_600_000;
 /** How long another server may take for an event that one had not whole. */
@@ -40,7 +42,7 @@ export class Proof {
   readonly #run: Runner["run"];
   readonly #verifier: Verifier;
   readonly #closing: AbortSignal;
-  readonly #versions = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS });
+  readonly #versions = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS, ttl: PROVED_FOR_MS, perf: performance });
   /** As `make_join` and `make_knock` told them, which nobody vouches for. */
   readonly #claimed = new LRUCache<string, RoomVersion>({ max: MAX_ROOMS, ttl: CLAIMED_FOR_MS, perf: performance });
 
@@ -78,9 +80,7 @@ export class Proof {
       roomId,
       version: version ?? claimed,
       isClaimed: version === undefined,
-      onVersion: (proved) => {
-        if (room !== undefined && proved === (roomVersion ?? proved)) this.#versions.set(room, proved);
-      },
+      onVersion: (proved) => void (room !== undefined && this.#versions.set(room, proved)),
       fields,
       onlyEvent: proof.only?.(input),
       sentEvent: sent && { field: sent.field, eventId: sent.eventId(input) },
@@ -135,7 +135,7 @@ export class Proof {
       const asked = { ...job, candidates: (): readonly string[] => others };
       const chain = await this.#run({ ...asked, endpoint: eventAuth, input, options: options() });
       if (chain.ok && chain.roomVersion !== undefined) return { version: chain.roomVersion, roomId: room };
-      const isUnproved = chain.attempts.some(({ error }) => unprovedOf(error));
+      const isUnproved = chain.attempts.some(({ error }) => unprovedOf(error) === "keysMissing");
       if (!chain.ok && !isUnproved) return chain;
       // The first event of a room has no auth chain, but any other has one.
       const first = await this.#run({ ...job, endpoint: event, input, options: unverified() });

@@ -74,6 +74,8 @@ export interface InvalidEvent {
    * nothing.
    */
   readonly missingKeys: readonly KeyName[];
+  /** Whether it is the keys that are wrong: they had expired when it was made. Who passes it on may not know that. */
+  readonly keysExpired?: boolean;
 }
 
 /**
@@ -174,8 +176,10 @@ export function verdictOn(read: ReadEvent, trials: readonly Trial[]): EventVerif
     if (unknown.length === 0) {
       const bad = own.find(({ without }) => without === "unusable");
       if (bad) return unusable(read, bad);
-      const isLate = own.every(({ without }) => without === "expired");
-      return invalid(read, isLate ? `the keys of ${who} had expired` : `no signature of ${who} is right`);
+      const keysExpired = own.every(({ without }) => without === "expired");
+      return keysExpired
+        ? { ...invalid(read, `the keys of ${who} had expired`), keysExpired }
+        : invalid(read, `no signature of ${who} is right`);
     }
     missing.push(...unknown.map(({ server, keyId }) => ({ server, keyId })));
   }

@@ -29,6 +29,8 @@ export const adviceOn: Readonly<Record<Unproved, string>> = {
     "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others. Where only the m.room.create event's are missing, `roomVersion` does as well.",
   otherVersion:
     "Next: give as `roomVersion` the version that the room has; the one that was given, or that another server told, may be wrong.",
+  unknownVersion:
+    'Next: take the answer as it comes, with `verify: "none"`; a later version of this library may know the room\'s.',
 };
 
 /** Why an answer could not be verified here, where that is what its error says. */

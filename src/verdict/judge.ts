@@ -110,7 +110,7 @@ export const verdictRules: readonly VerdictRule[] = [
   },
   {
     verdict: "unableHere",
-    rule: "a success whose events cannot be verified here: a key cannot be had, or the room is of another version than was said",
+    rule: "a success whose events cannot be verified here: keys cannot be had or had expired, or the room is of another version than was said, or of an unknown one",
     when: (outcome) => outcome.kind === "malformed" && outcome.unproved !== undefined,
   },
   {

@@ -40,7 +40,8 @@ export function endCheck({ read, trials }: BegunCheck, rules: EventRules, isRigh
     case "redacted":
       return { kind, eventId, isRedactedCopy: verdict.wasRedacted };
     case "invalid":
-      return verdict.missingKeys.length > 0 ? keyless(verdict) : { kind, eventId, reason: verdict.reason };
+      if (verdict.missingKeys.length > 0) return keyless(verdict);
+      return { kind, eventId, reason: verdict.reason, ...(verdict.keysExpired && { keysExpired: true }) };
   }
 }
 

@@ -29,8 +29,13 @@ export interface CheckedEvent {
   readonly isRedactedCopy?: boolean;
   /** What is wrong with it. */
   readonly reason?: string;
+  /** Whether it is `invalid` since the keys had expired when it was made. */
+  readonly keysExpired?: boolean;
   /** The keys that are needed, when it is `keyless`. */
   readonly needed?: readonly NeededKey[];
   /** When it was made, by its own word: Unix time in milliseconds; when it is `keyless`. */
   readonly at?: number;
 }
+
+/** Whether an event does not hold for lack of keys alone: no other server has better ones, and whoever told it may be honest. */
+export const lacksKeys = ({ kind, keysExpired = false }: CheckedEvent): boolean => kind === "keyless" || keysExpired;

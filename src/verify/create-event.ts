@@ -55,12 +55,12 @@ export function versionProvedBy(
   return undefined;
 }
 
-/** What to say of events that no room version can be told by. */
-export function versionFault(events: readonly JsonObject[]): string {
+/** What to say of events of which the first that makes a room names a version that is not known here, where one does. */
+export function unknownVersionOf(events: readonly JsonObject[]): string | undefined {
   const create = events.find(isCreateEvent);
   const version = create && namedVersion(create);
-  return create === undefined || isRoomVersion(version)
-    ? "expected an m.room.create event, which tells the room's version"
+  return version === undefined || isRoomVersion(version)
+    ? undefined
     : `the room's version ${quoted(version)} is none that could be verified`;
 }
 

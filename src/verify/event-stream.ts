@@ -117,7 +117,7 @@ class EventStreamReader {
     this.#stream = stream;
     this.#session = session;
     this.#splitter = new JsonSplitter(stream.fields, { maxSkeletonBytes: MAX_SKELETON_BYTES });
-    this.#events = new VerifiedEvents(stream.rules.version);
+    this.#events = new VerifiedEvents(stream.rules);
   }
 
   async readAll(cancellation: Cancellation): Promise<ReadStream | InvalidJson | "tooLarge"> {

@@ -3,8 +3,8 @@ import { cleanText } from "../errors.js";
 import { redactEvent } from "../events/redact-event.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { DroppedEvent } from "../validate/events.js";
-import type { CheckedEvent } from "./checked-event.js";
-import { isCreateEvent } from "./create-event.js";
+import { type CheckedEvent, type EventRules, lacksKeys } from "./checked-event.js";
+import { versionNamedBy } from "./create-event.js";
 
 /** More would only let a hostile server fill our memory. */
 const MAX_TOLD = 1_000;
@@ -26,8 +26,8 @@ export interface DoubtfulEvent extends Place {
   readonly redacted?: JsonObject;
   /** Whether it came without what redaction removes. */
   readonly isRedactedCopy: boolean;
-  /** Whether a key to tell cannot be had. */
-  readonly isKeyless: boolean;
+  /** Whether all that is wrong is its keys: no other server has better ones. */
+  readonly lacksKeys: boolean;
   /** What is wrong with it. */
   readonly reason: string;
 }
@@ -50,16 +50,18 @@ export class VerifiedEvents {
   kept = 0;
   /** How many events there were. */
   seen = 0;
-  /** The first event that makes a room by its own word, and whether it holds. */
+  /** The first event that makes the room by its own word, and whether it holds. */
   create: { readonly event: JsonObject; readonly checked: CheckedEvent } | undefined;
-  /** The first event that was left out for another reason than that a key cannot be had. */
+  /** The first event that was left out for another reason than its keys. */
   fault: DroppedEvent | undefined;
   readonly #doubtful: DoubtfulEvent[] = [];
   readonly #version: RoomVersion;
+  readonly #roomId: string | undefined;
 
   /** For a room of this version. */
-  constructor(version: RoomVersion) {
+  constructor({ version, roomId }: EventRules) {
     this.#version = version;
+    this.#roomId = roomId;
   }
 
   /**
@@ -69,21 +71,20 @@ export class VerifiedEvents {
   take(event: JsonObject, checked: CheckedEvent, place: Place): JsonObject | undefined {
     this.seen += 1;
     const { kind, eventId } = checked;
-    if (isCreateEvent(event)) this.create ??= { event, checked };
+    if (this.#roomId !== undefined && versionNamedBy(event, this.#roomId)) this.create ??= { event, checked };
     if (kind === "valid") {
       this.kept += 1;
       return event;
     }
     const doubtful: DoubtfulEvent = {
       ...place,
-      isKeyless: kind === "keyless",
+      lacksKeys: lacksKeys(checked),
       eventId: eventId ?? "",
       reason: cleanText(checked.reason ?? "the content's hash is wrong"),
       isRedactedCopy: checked.isRedactedCopy ?? false,
       ...(kind === "redacted" && { redacted: redactEvent(event, this.#version) }),
     };
-    // No other server has a better key.
-    const isHopeless = eventId === undefined || doubtful.isKeyless;
+    const isHopeless = eventId === undefined || doubtful.lacksKeys;
     if (isHopeless || this.#doubtful.length === MAX_DOUBTFUL) return this.#settle(doubtful);
     this.#doubtful.push(doubtful);
     return undefined;
@@ -92,7 +93,7 @@ export class VerifiedEvents {
   /** Takes note of an event that nobody looked at. */
   leaveOut(place: Place, reason: string): void {
     this.seen += 1;
-    this.#settle({ ...place, eventId: "", isKeyless: false, isRedactedCopy: false, reason });
+    this.#settle({ ...place, eventId: "", lacksKeys: false, isRedactedCopy: false, reason });
   }
 
   /** The events that another server may have in a better state. */
@@ -111,7 +112,7 @@ export class VerifiedEvents {
     });
   }
 
-  #settle({ field, index, eventId, isKeyless, reason, redacted }: DoubtfulEvent): JsonObject | undefined {
+  #settle({ field, index, eventId, lacksKeys, reason, redacted }: DoubtfulEvent): JsonObject | undefined {
     if (redacted) {
       this.kept += 1;
       if (this.redacted.length < MAX_TOLD) this.redacted.push(eventId);
@@ -119,7 +120,7 @@ export class VerifiedEvents {
     }
     const dropped = { path: `$.${field}[${index}]`, reason, ...(eventId !== "" && { eventId }) };
     if (this.dropped.length < MAX_TOLD) this.dropped.push(dropped);
-    if (!isKeyless) this.fault ??= dropped;
+    if (!lacksKeys) this.fault ??= dropped;
     return undefined;
   }
 }

@@ -1,11 +1,12 @@
 import type { Cancellation } from "../cancellation.js";
 import type { JsonObject, JsonValue } from "../endpoint.js";
 import { cleanText } from "../errors.js";
+import { readEvent } from "../events/read-event.js";
 import { isObject } from "../events/redact-event.js";
 import type { RoomVersion } from "../events/room-versions.js";
 import type { Outcome } from "../validate/outcome.js";
-import type { CheckedEvent } from "./checked-event.js";
-import { versionFault, versionNamedBy } from "./create-event.js";
+import { type CheckedEvent, lacksKeys } from "./checked-event.js";
+import { unknownVersionOf, versionNamedBy } from "./create-event.js";
 import type { StreamProgress } from "./event-stream.js";
 import { handled } from "./handler-error.js";
 import { type FetchElsewhere, fetchWhole } from "./repair.js";
@@ -25,7 +26,7 @@ export interface Verification {
   readonly version: RoomVersion | undefined;
   /** Whether that version was only told by somebody, so that the answer has to have the `m.room.create` event that names it. */
   readonly isClaimed: boolean;
-  /** Called with the room's version once its `m.room.create` event has proved it, be it another one than `version`. */
+  /** Called with the room's version once its `m.room.create` event has proved it. */
   readonly onVersion: (version: RoomVersion) => void;
   /** The fields of the answer that are arrays of events. */
   readonly fields: readonly string[];
@@ -78,9 +79,10 @@ export const malformed = (status: number, path: string, message: string): Malfor
 });
 
 /** That the event that makes the room does not hold, where it has to tell the version. */
-export function createFault(status: number, { kind, reason = "its hash" }: CheckedEvent): Malformed {
+export function createFault(status: number, create: CheckedEvent): Malformed {
+  const { reason = "its hash" } = create;
   const none = malformed(status, "$", `the m.room.create event does not hold: ${cleanText(reason)}`);
-  return kind === "keyless" ? { ...none, unproved: "keysMissing" } : none;
+  return lacksKeys(create) ? { ...none, unproved: "keysMissing" } : none;
 }
 
 /**
@@ -106,7 +108,10 @@ export async function verifyAnswer(
   const create = findCreateEvent(found, roomId);
   const version = isKnown ? verification.version : create?.version;
   if (version === undefined) {
-    return malformed(status, `$.${fields.at(-1)}`, versionFault(found.map(({ event }) => event)));
+    const unknown = unknownVersionOf(found.map(({ event }) => event));
+    const message = unknown ?? "expected an m.room.create event, which tells the room's version";
+    const none = malformed(status, `$.${fields.at(-1)}`, message);
+    return unknown === undefined ? none : { ...none, unproved: "unknownVersion" };
   }
   const checked = await verifier.check(
     found.map(({ event }) => event),
@@ -121,7 +126,7 @@ export async function verifyAnswer(
     const other = await otherVersion(create && found[create.at]?.event, status, version, verification, cancellation);
     if (other) return other;
   }
-  const events = new VerifiedEvents(version);
+  const events = new VerifiedEvents({ version, roomId });
   const kept = found.flatMap(({ event, ...place }, at) => {
     const left = events.take(event, expected(checked[at] as CheckedEvent, place, verification), place);
     return left ? [{ ...place, event: left, eventId: checked[at]?.eventId ?? "" }] : [];
@@ -152,17 +157,24 @@ export async function otherVersion(
   create: JsonObject | undefined,
   status: number,
   version: RoomVersion,
-  { verifier, roomId, onVersion }: Pick<Verification, "verifier" | "roomId" | "onVersion">,
+  { verifier, roomId }: Pick<Verification, "verifier" | "roomId">,
   cancellation: Cancellation,
 ): Promise<Malformed | undefined> {
   const named = create && roomId !== undefined ? versionNamedBy(create, roomId) : undefined;
   if (named === undefined || named === version) return undefined;
   const [proof] = await verifier.check([create], { version: named, roomId }, cancellation);
-  if (proof?.kind === "valid") onVersion(named);
-  else if (proof?.kind !== "keyless") return undefined;
-  const unless = proof.kind === "keyless" ? `, which cannot be verified: ${cleanText(proof.reason ?? "")}` : "";
+  const { kind, reason = "" } = proof as CheckedEvent;
+  const mayHold = lacksKeys(proof as CheckedEvent) && isWhole(create as JsonObject, named);
+  if (kind !== "valid" && !mayHold) return undefined;
+  const unless = kind === "valid" ? "" : `, which cannot be verified: ${cleanText(reason)}`;
   const message = `the room is of version ${named}, not ${version}, by its m.room.create event${unless}`;
   return { ...malformed(status, "$", message), unproved: "otherVersion" };
+}
+
+/** Whether it is not redacted: what is left of an event that makes a room may name no version where it did once. */
+function isWhole(create: JsonObject, version: RoomVersion): boolean {
+  const read = readEvent(create, version);
+  return read.fault === undefined && read.isHashRight;
 }
 
 /** Gives the events to whoever takes them; none is left in the answer. */
