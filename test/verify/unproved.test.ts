@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { JsonObject } from "../../src/endpoint.js";
 import { eventIdOf } from "../../src/events/hash-event.js";
 import { redactEvent } from "../../src/events/redact-event.js";
@@ -20,6 +20,7 @@ import {
 } from "./world.js";
 
 const world: VerifyWorld = createVerifyWorld();
+afterEach(() => void vi.useRealTimers());
 const hi = { body: "hi" };
 
 test("a room whose creator's server is gone can be read: the ids of its events prove its version (bug: nothing could be)", async () => {
@@ -209,6 +210,20 @@ describe("of a room whose version is known", () => {
     expect((await honest.event({ eventId })).roomVersion).toBe("10");
     expect((await honest.state({ eventId })).roomVersion).toBe("10");
     expect(client.backoff.list()).toEqual([]);
+  });
+
+  test("the first one that is proved counts for a day", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const room = world.room("10");
+    const { eventId } = room.send(bob, "m.room.message", hi);
+    world.on("a.example", "event_auth", json({ auth_chain: [versionsOf(room, "2")] }));
+    const client = world.client();
+    const answer = await client.room(room.roomId, { residents: ["a.example"] }).eventAuth({ eventId });
+    expect(answer.roomVersion).toBe("2");
+    const honest = client.room(room.roomId, { residents: ["c.example"] });
+    expect(await rejection(honest.state({ eventId }))).toMatchObject({ cause: { unproved: "otherVersion" } });
+    vi.advanceTimersByTime(24 * 3_600_000 + 1);
+    expect((await honest.state({ eventId })).roomVersion).toBe("10");
   });
 
   test("another one is not learnt from a create event whose key nobody knows", async () => {
