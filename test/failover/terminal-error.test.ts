@@ -160,6 +160,10 @@ describe("what was answered where not all could be verified", () => {
     expect([error.summary, nexts(error).length]).toEqual(["allUnproved", 2]);
   });
 
+  test("where nobody was asked there is none", () => {
+    expect(nexts(told())).toEqual([]);
+  });
+
   test("beside another reason it is mixed, and the advice is there", () => {
     const error = told(unproved("otherVersion"), matrix(404, "M_NOT_FOUND"));
     expect([error.summary, nexts(error).length]).toEqual(["mixed", 1]);
@@ -169,6 +173,7 @@ describe("what was answered where not all could be verified", () => {
     const partial = matrix(403, "M_UNABLE_DUE_TO_PARTIAL_STATE", a);
     expect(nexts(told(partial, unproved("keysMissing", a))).join()).not.toContain("partial state");
     expect(nexts(told(unproved("keysMissing", b), partial)).join()).toContain("partial state");
+    expect(nexts(told(partial))).toEqual([]);
   });
 });
 

@@ -48,6 +48,7 @@ test("an event whose key cannot be had is no server's fault: nobody is held to m
   expect(error.attempts.map(({ verdict }) => verdict)).toEqual(["unableHere", "unableHere"]);
   expect(error).toMatchObject({ summary: "allUnproved", cause: { unproved: "keysMissing" } });
   expect(String(error.cause)).toContain("keys are missing");
+  expect(String(error.cause)).toContain("The response's events cannot be verified here.");
   expect(error.message).toMatch(/^No answer could be verified here\..*\nNext: .*`notaries`/s);
   expect(client.backoff.list().filter(({ server }) => server !== "a.example")).toEqual([]);
 });
@@ -159,7 +160,8 @@ describe("without a key of the server that made the room, and its version", () =
   test("an event that forges the making of the room is the server's fault", async () => {
     const room = world.room("10");
     const { eventId } = room.send(bob, "m.room.message", hi);
-    const forged = room.authChain().map(({ event }) => ({ ...event, depth: 77 }));
+    const chain = room.authChain().map(({ event }) => event);
+    const forged = chain.map((event) => (event.type === "m.room.create" ? { ...event, depth: 77 } : event));
     world.on("b.example", "event_auth", json({ auth_chain: forged }));
     const client = world.client();
     const error = await rejection(client.room(room.roomId, { residents: ["b.example"] }).eventAuth({ eventId }));
@@ -280,6 +282,7 @@ test("of a room of a version that is not known here, nobody is at fault (bug: al
   expect(error.message).toMatch(/\nNext: .*`verify: "none"`/);
   expect(await rejection(view.state({ eventId }))).toMatchObject({ summary: "allUnproved" });
   expect(client.backoff.list()).toEqual([]);
+  expect(world.askedInAll("event")).toBe(0);
   expect((await view.state({ eventId }, { verify: "none" })).value.pdus.length).toBeGreaterThan(0);
 });
 
@@ -318,12 +321,10 @@ test.each(["backfill", "state"] as const)(
     const view = client.room(room.roomId, { residents: ["b.example"], roomVersion: "11" });
     const ask = (): Promise<unknown> =>
       endpoint === "state" ? view.state({ eventId }) : view.backfill({ from: [eventId], limit: 10 });
-    for (const bad of [poisons.signature(event), "no event"]) {
-      world.on(
-        "b.example",
-        endpoint,
-        json({ origin: "b.example", origin_server_ts: 1, pdus: [keyless.event, bad], auth_chain: [] }),
-      );
+    const tooLarge = { ...event, content: { body: "x".repeat(300_000) } };
+    for (const bad of [poisons.signature(event), "no event", tooLarge]) {
+      const pdus = [keyless.event, bad, bad];
+      world.on("b.example", endpoint, json({ origin: "b.example", origin_server_ts: 1, pdus, auth_chain: [] }));
       const error = (await rejection(ask())) as FailoverError;
       expect(error).toMatchObject({
         summary: "allUnavailable",
@@ -331,7 +332,7 @@ test.each(["backfill", "state"] as const)(
       });
       expect(error.message).not.toContain("notaries");
     }
-    expect(await client.backoff.get("b.example")).toMatchObject({ misbehaviours: 2 });
+    expect(await client.backoff.get("b.example")).toMatchObject({ misbehaviours: 3 });
   },
 );
 
