@@ -28,6 +28,10 @@ const partialState = error(403, "M_UNABLE_DUE_TO_PARTIAL_STATE");
 const situations: readonly Situation[] = [
   { what: "a valid answer", outcome: { kind: "answer", status: 200, value: {} } },
   { what: "a success that is no valid answer", outcome: { kind: "malformed", status: 200, issues: [] } },
+  {
+    what: "a success whose events lack keys or the right room version",
+    outcome: { kind: "malformed", status: 200, issues: [], unproved: "keysMissing" },
+  },
   { what: "`M_UNABLE_DUE_TO_PARTIAL_STATE`", outcome: partialState },
   {
     what: "`M_UNABLE_DUE_TO_PARTIAL_STATE` about an event that this server sent us",

@@ -224,7 +224,17 @@ export class MatrixError extends FederationError {
   }
 }
 
-/** What the failures of all attempts mean together. */
+/**
+ * What the failures of all attempts mean together, by the last verdict of each server:
+ *
+ * - `allPartial`: all are still joining the room (`partialState`);
+ * - `allRefused`: all say that they cannot answer this (`notResident`, `notYetPropagated`, `unableHere`, `unsupported`);
+ * - `allUnproved`: all answered, and what they answered cannot be verified here (`unproved` of the attempts' errors);
+ * - `allUnavailable`: none gave a usable answer (`unavailable`, `rateLimited`, `notAllowed`, `invalid`,
+ *   `obligationBroken`, `aborted`);
+ * - `mixed`: not all of one kind;
+ * - `notAsked`: nobody was asked.
+ */
 export type FailoverSummary = "allPartial" | "allRefused" | "allUnproved" | "allUnavailable" | "mixed" | "notAsked";
 
 /** No server gave a usable answer. It says why, server by server. */
@@ -234,9 +244,9 @@ export class FailoverError extends FederationError {
   readonly attempts: readonly Attempt[];
   /** What the failures mean together. */
   readonly summary: FailoverSummary;
-  /** When asking again may help: Unix time in milliseconds, where a time is known. */
+  /** When asking again may help, where a time is known (backoff, rate limits): Unix time in milliseconds. */
   readonly retryAt: number | undefined;
-  /** `unknown` when a request that must not be repeated elsewhere was sent and no answer says whether it took effect. */
+  /** `unknown` when a request that must not be repeated elsewhere was sent and no valid answer says that it took effect. */
   readonly outcome: "notDone" | "unknown";
 
   /** As the base class, with the trail of attempts. */

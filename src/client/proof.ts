@@ -215,7 +215,7 @@ function withoutVersion(failed: Failed, { name, spec }: Endpoint<never, unknown>
   if (!(error instanceof FailoverError) || error.code !== "ERR_ALL_FAILED") return failed;
   const { summary, retryAt, message } = error;
   const text =
-    'The version of the room, without which no event can be verified, cannot be had. Pass `roomVersion` where you know it, or `verify: "none"`.';
+    'The version of the room, without which no event can be verified, cannot be had with `event_auth`. Pass `roomVersion` where you know it, or `verify: "none"`.';
   const lines = message.split("\n").filter((line) => !/^(?:Server|Endpoint|Docs): /.test(line));
   const details = { endpoint: name, attempts, summary, retryAt, cause: error, docsUrl: spec, lines };
   return { ok: false, error: new FailoverError("ERR_ALL_FAILED", text, details), attempts };

@@ -25,7 +25,7 @@ export interface Attempt {
   readonly startMs: number;
   /** How long it took, in milliseconds. */
   readonly ms: number;
-  /** The error that it would have been on its own; absent for an answer. */
+  /** The error that it would have been on its own; absent for an answer, and where it was `aborted`. */
   readonly error: AnyFederationError | undefined;
 }
 

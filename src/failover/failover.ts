@@ -110,13 +110,14 @@ export class Failover {
     if (plan.roomId !== undefined) await this.partial.load(plan.roomId);
     const call = new Call(plan, this);
     // The first round runs outside p-retry, so that calls that need no second one do not pay for it.
-    const first = await this.#round(call, trail, cancellation);
-    if (first) return first;
     const msLeft = (): number => deadlineAt() - performance.now();
+    const first = await this.#round(call, trail, cancellation, msLeft);
+    if (first) return first;
     try {
       return await pRetry(
         async (number) => {
-          const ending = number === 1 ? undefined : await this.#round(call, trail, cancellation).catch(asBroken);
+          const ending =
+            number === 1 ? undefined : await this.#round(call, trail, cancellation, msLeft).catch(asBroken);
           if (!ending) throw new RoundFailed();
           return ending;
         },
@@ -150,6 +151,7 @@ export class Failover {
     call: Call<Output>,
     trail: Trail,
     cancellation: Cancellation,
+    msLeft: () => number,
   ): Promise<Ending<Output> | undefined> {
     const { plan } = call;
     const order = rank(call.ready(), {
@@ -168,7 +170,7 @@ export class Failover {
         order,
         ask: plan.ask,
         attemptTimeoutMs: plan.attemptTimeoutMs,
-        hedgeAfterMs: (server) => (plan.mayHedge ? this.#hedgeAfterMs(plan, server) : undefined),
+        hedgeAfterMs: (server) => (plan.mayHedge ? this.#hedgeAfterMs(plan, server, msLeft()) : undefined),
         mayHedge: () => this.#hedges.take(),
         mayAsk: () => call.roundNumber === 1 || this.#retries.take(),
         judged: (server, judgement, ms, startedAt) => {
@@ -217,12 +219,12 @@ export class Failover {
     else if (verdict.name === "answered") partial.over(plan.roomId, server);
   }
 
-  /** Slow by its own history; where there is none, by what the endpoint may take. */
-  #hedgeAfterMs({ attemptTimeoutMs }: Plan<unknown>, server: string): number {
+  /** Slow by its own history; where there is none, by what the endpoint may take; or by the time that the call has left. */
+  #hedgeAfterMs({ attemptTimeoutMs }: Plan<unknown>, server: string, msLeft: number): number {
     const record = this.records.get(server);
     const usualMs = record?.proven ? record.latencyMs * 3 : attemptTimeoutMs / 60;
     const heavy = attemptTimeoutMs >= 300_000;
-    return Math.min(10_000, Math.max(heavy ? 10_000 : 100, usualMs));
+    return Math.max(100, Math.min(10_000, msLeft / 3, heavy ? 10_000 : usualMs));
   }
 }
 

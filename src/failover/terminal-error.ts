@@ -37,8 +37,8 @@ const meanings: Readonly<Record<FailoverSummary, string>> = {
   notAsked: "No server was asked.",
 };
 
-const NEXT =
-  "Next: put the same to that server alone, with the client's call of that name and `ignoreBackoff: true`; an event or a transaction of the same id counts once, however often it is sent.";
+const AT_THAT_SERVER =
+  "put the same to that server alone, with the client's call of that name and `ignoreBackoff: true`; an event or a transaction of the same id counts once, however often it is sent.";
 
 const NEXT_UNSIGNED =
   "Next: nobody takes our signature. Do the others get, at `/_matrix/key/v2/server` of our own server name, the public key of `signingKey` under the same key id?";
@@ -47,8 +47,8 @@ const NEXT_PARTIAL = "Next: ask again later; who is in partial state is still jo
 
 const NEXT_UNREACHABLE = "Next: `client.diagnose(server)` says what is wrong with one of them.";
 
-const NEXT_OF_ONE =
-  "Next: the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
+const AGAIN =
+  "the same call may be made again; an event or a transaction of the same id (for a transaction, the same `txnId`) counts once, however often it is sent.";
 
 /** The last word of each server. An attempt that was cut off says nothing where the server spoke before. */
 function lastWordsOf(attempts: readonly Attempt[]): Attempt[] {
@@ -105,9 +105,12 @@ export function terminalError(
   const lines = [...next, ...told];
   const details = { ...about, attempts, summary, retryAt, cause, lines, docsUrl: plan.spec };
   if (outcomeUnknown) {
-    const sent = "The request was sent, and no answer says whether it took effect.";
+    const sent =
+      last && unprovedOf(last.error)
+        ? "The request was sent, and answered, but the answer cannot be verified: it may have taken effect."
+        : "The request was sent, and no answer says whether it took effect.";
     const message = plan.oneServer ? sent : `${sent} It was not sent to another server.`;
-    next.push(plan.oneServer ? NEXT_OF_ONE : NEXT);
+    next.push(`${next.length > 0 ? "Then" : "Next"}: ${plan.oneServer ? AGAIN : AT_THAT_SERVER}`);
     const { server } = attempts.find(({ mayHaveTakenEffect }) => mayHaveTakenEffect) ?? about;
     return new FailoverError("ERR_OUTCOME_UNKNOWN", message, { ...details, server, lines: [...next, ...told] });
   }
@@ -150,6 +153,7 @@ function whyOf(error: AnyFederationError): string | undefined {
   if (issue) return issueText(issue);
   const [first = "", ...lines] = error.message.split("\n");
   if (error instanceof MatrixError) return first.slice(matrixErrorHead(error).length + 2);
+  if (error instanceof ResponseError || error instanceof ResolveError) return first;
   return lines.find((line) => line.startsWith(CAUSE))?.slice(CAUSE.length);
 }
 

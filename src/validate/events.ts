@@ -9,6 +9,8 @@ export interface DroppedEvent {
   readonly reason: string;
   /** Its id, where it has the form of an event: of what came, so that the whole event may have another one. */
   readonly eventId?: string;
+  /** Where its keys cannot be had, or had expired when it was made: it may be what it says. */
+  readonly unproved?: "keysMissing";
 }
 
 /** More than this would only let a hostile server fill our memory with our own words. */

@@ -118,7 +118,12 @@ export class VerifiedEvents {
       if (this.redacted.length < MAX_TOLD) this.redacted.push(eventId);
       return redacted;
     }
-    const dropped = { path: `$.${field}[${index}]`, reason, ...(eventId !== "" && { eventId }) };
+    const dropped: DroppedEvent = {
+      path: `$.${field}[${index}]`,
+      reason,
+      ...(eventId !== "" && { eventId }),
+      ...(lacksKeys && { unproved: "keysMissing" }),
+    };
     if (this.dropped.length < MAX_TOLD) this.dropped.push(dropped);
     if (!lacksKeys) this.fault ??= dropped;
     return undefined;

@@ -56,6 +56,17 @@ describe("a slow server", () => {
     expect(await client.backoff.get(a)).toMatchObject({ failures: 0, misbehaviours: 0 });
   });
 
+  test("is waited for no longer than a third of the call's time (bug: a healthy one was never asked)", async () => {
+    on(a, reply.stallBeforeHeaders());
+    on(b, answers);
+    // Slow after ten seconds otherwise.
+    const patient: typeof read = defineEndpoint({ ...read, timeoutMs: 600_000 });
+    const view = world.client().room(roomId, { residents: [a, b] });
+    const { via, attempts } = await view.request(patient, {}, { timeout: 6_000 });
+    expect([via, seen(attempts)]).toEqual([b, [`${a} aborted`, `${b} answered, hedge`]]);
+    expect(attempts[1]?.startMs).toBeGreaterThan(1_900);
+  });
+
   test("is asked after the faster ones the next time", async () => {
     on(a, reply.sequence(reply.stallBeforeHeaders(), answers));
     on(b, answers);

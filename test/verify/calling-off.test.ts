@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/endpoint.js";
 import { reply, type TestRoom } from "../../src/testing.js";
+import { oneByOne } from "../one-by-one.js";
 import {
   alice,
   bob,
@@ -176,7 +177,7 @@ describe("a call that runs out of time", () => {
     const { room, eventId, body } = crowd();
     world.on("a.example", "state", inPieces(body.slice(0, -10), 20_000, "stall"));
     const client = world.client();
-    const answer = await world.view(room, client, roomVersion).safe.state({ eventId }, { timeout: 400 });
+    const answer = await world.view(room, client, roomVersion).safe.state({ eventId }, { timeout: 400, ...oneByOne });
     expect(answer).toMatchObject({ ok: false, error: { code: "ERR_ALL_FAILED" } });
     expect(client.backoff.list()).toEqual([]);
   });

@@ -54,7 +54,10 @@ describe("servers whose keys cannot be had", () => {
     expect(value.pdus.length).toBe(room.events.length - 2);
     expect(value.pdus.some(({ sender }) => sender === carol)).toBe(false);
     expect(dropped.length).toBe(2);
-    for (const { reason } of dropped) expect(reason).toMatch(/^keys are missing: ed25519:\S+ of c\.example$/);
+    for (const { reason, unproved } of dropped) {
+      expect(reason).toMatch(/^keys are missing: ed25519:\S+ of c\.example$/);
+      expect(unproved).toBe("keysMissing");
+    }
     expect(client.backoff.list()).toEqual([]);
   });
 

@@ -121,7 +121,8 @@ describe("without a key of the server that made the room, and its version", () =
     const client = world.client();
     const error = (await rejection(join(client.room(room.roomId, { residents: others })))) as FailoverError;
     expect(error).toMatchObject({ code: "ERR_OUTCOME_UNKNOWN", ...unproved("keysMissing") });
-    expect(error.message).toMatch(/\nNext: .*`notaries`.*\nNext: put the same to that server alone/s);
+    expect(error.message).toMatch(/\nNext: .*`notaries`.*\nThen: put the same to that server alone/s);
+    expect(error.message).toContain("sent, and answered, but the answer cannot be verified");
     expect(error.message).toContain("the m.room.create event does not hold: keys are missing: ");
     nobodyMisbehaves(client);
   });
