@@ -35,6 +35,8 @@ interface Job {
 interface Thread {
   readonly worker: Worker;
   readonly jobs: Map<number, Job>;
+  /** Whether it runs its file by now. */
+  hasStarted: boolean;
   /** Whether it has ever done anything. */
   hasWorked: boolean;
 }
@@ -117,8 +119,14 @@ export class VerifyPool {
     let free: Thread | undefined;
     for (const thread of this.#threads) if (!free || thread.jobs.size < free.jobs.size) free = thread;
     if (free?.jobs.size === 0) return free;
-    if (this.#threads.size < this.#size) return this.#start();
+    if (this.#threads.size < this.#size && this.#mayStart) return this.#start();
     return free && free.jobs.size < BATCHES_PER_THREAD ? free : undefined;
+  }
+
+  /** A thread that starts has not lowered its priority yet: all of them at once would keep the main thread off the cores. */
+  get #mayStart(): boolean {
+    const started = [...this.#threads].filter(({ hasStarted }) => hasStarted).length;
+    return this.#threads.size - started < Math.max(1, started);
   }
 
   #start(): Thread | undefined {
@@ -130,8 +138,12 @@ export class VerifyPool {
       for (const job of this.#waiting.splice(0)) job.reject(error as Error);
       return undefined;
     }
-    const thread: Thread = { worker, jobs: new Map(), hasWorked: false };
+    const thread: Thread = { worker, jobs: new Map(), hasStarted: false, hasWorked: false };
     this.#threads.add(thread);
+    thread.worker.on("online", () => {
+      thread.hasStarted = true;
+      this.#assign();
+    });
     thread.worker.on("message", (answer: PoolAnswer) => this.#take(thread, answer));
     thread.worker.on("error", (error) => {
       // One that worked has died of what it was given; others may go on.

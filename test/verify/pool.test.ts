@@ -228,3 +228,13 @@ test("the threads' file works where the package is installed", async () => {
   expect(await kindsBy(pool, all)).toEqual(expected(all));
   expect(pool.isBroken).toBe(false);
 });
+
+test("threads start one by one, then as many as there are (bug: starting all at once kept the main thread off the cores)", async () => {
+  const pool = poolOf(script(`parentPort.on("message", () => {});`), 7);
+  const batch = { bytes: new Uint8Array(), ends: [] };
+  const verifying = Array.from({ length: 14 }, () => pool.verify(batch).catch(() => {}));
+  expect(pool.threads).toBe(1);
+  await expect.poll(() => pool.threads).toBe(7);
+  await pool.close();
+  await Promise.all(verifying);
+});
