@@ -109,8 +109,8 @@ export class Failover {
     if (loading) await loading;
     if (plan.roomId !== undefined) await this.partial.load(plan.roomId);
     const call = new Call(plan, this);
-    // The first round runs outside p-retry, so that calls that need no second one do not pay for it.
     const msLeft = (): number => deadlineAt() - performance.now();
+    // The first round runs outside p-retry, so that calls that need no second one do not pay for it.
     const first = await this.#round(call, trail, cancellation, msLeft);
     if (first) return first;
     try {

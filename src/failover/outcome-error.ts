@@ -26,7 +26,7 @@ export interface AboutRequest {
 /** What to do about an answer that cannot be verified here. */
 export const adviceOn: Readonly<Record<Unproved, string>> = {
   keysMissing:
-    "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others. `client.keyring.inspect()` says who was asked. Where it is gone that made the room, give `roomVersion`.",
+    "Next: a server that is gone cannot tell its keys; name in the client's option `notaries` servers that you trust to tell those of others. `client.keyring.inspect()` says who was asked. Where the server that made the room is gone, `roomVersion` helps as well.",
   otherVersion:
     "Next: give as `roomVersion` the version that the room has; the one that was given, or that another server told, may be wrong.",
   unknownVersion:
